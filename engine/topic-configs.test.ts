@@ -28,7 +28,7 @@ describe('topic configs', () => {
     for (const text of refused) expect(topicConfigFault(name, text), text).toContain(name);
   });
 
-  it('count words of a list once, and not their blanks', () => {
+  it('count each word of a list once, and ignore blanks', () => {
     const configs = { 'cleanup.policy': ' delete, compact,delete' };
     expect(topicConfigValue(configs, 'cleanup.policy')).toBe('delete,compact');
     expect(topicConfigWords(configs, 'cleanup.policy')).toEqual(['delete', 'compact']);
@@ -37,7 +37,7 @@ describe('topic configs', () => {
     expect(topicConfigWords({}, 'retention.ms')).toBeUndefined();
   });
 
-  it('ask for keys where records are compacted', () => {
+  it('require keys if records are compacted', () => {
     const keys = (policy: string): boolean => topicSettings({ 'cleanup.policy': policy }).requiresKeys;
     expect(['compact', 'delete, compact', 'delete', ''].map(keys)).toEqual([true, true, false, false]);
     expect(topicSettings({}).requiresKeys).toBe(false);

@@ -117,7 +117,7 @@ describe('encode', () => {
     expect(parts).toHaveLength(3);
   });
 
-  test('leaves the parts of earlier messages alone while the slab fills and changes', () => {
+  test('keeps earlier messages intact while the slab fills and changes', () => {
     const names = Array.from({ length: 300 }, (_, i) => `${i}-${'n'.repeat(400)}`);
     const encoded = names.map((name) => encode(metadataRequest, 1, metadata(name)));
     for (const [i, parts] of encoded.entries()) {
@@ -125,7 +125,7 @@ describe('encode', () => {
     }
   });
 
-  test('holds messages larger than a slab, and tagged fields that the slab outgrows', () => {
+  test('encodes messages larger than a slab, and tagged fields that outgrow it', () => {
     const protocols = [{ name: 'range', metadata: Buffer.alloc(200_000, 5) }];
     const join = make(joinGroupRequest, { groupId: 'g', protocols });
     expect(decoder(joinGroupRequest, 6)(Buffer.concat(encode(joinGroupRequest, 6, join)), 0)).toEqual(join);
@@ -141,7 +141,7 @@ describe('encode', () => {
     encode(metadataRequest, 4, fixed);
   });
 
-  test('refuses a number that does not fit, and starts afresh after it', () => {
+  test('refuses a number that does not fit, and encodes the next message correctly', () => {
     expect(() => encode(produceRequest, 9, { ...produce(Buffer.alloc(0)), acks: 40_000 })).toThrow('acks');
     const [part] = encode(produceRequest, 9, produce(Buffer.alloc(0)));
     expect(decoder(produceRequest, 9)(part as Buffer, 0).acks).toBe(-1);
@@ -156,13 +156,13 @@ describe('decode', () => {
     expect(records).toHaveLength(1000);
   });
 
-  test('skips tagged fields it does not know', () => {
+  test('skips unknown tagged fields', () => {
     const frame = Buffer.concat([...encode(metadataRequest, 9, metadata('orders'))]);
     const tagged = Buffer.concat([frame.subarray(0, -1), Buffer.from([1, 99, 3, 1, 2, 3])]);
     expect(bothDecode(metadataRequest, 9, tagged)).toEqual(decoder(metadataRequest, 9)(frame, 0));
   });
 
-  test('refuses a count that the frame cannot hold before making the array', () => {
+  test('refuses a count that the frame cannot hold before it allocates the array', () => {
     expect(() => decoder(metadataRequest, 1)(Buffer.from([0, 0x0f, 0x42, 0x40, 0, 0]), 0)).toThrow('too many elements');
     expect(() => decoder(metadataRequest, 1)(Buffer.from([0x7f, 0xff, 0xff, 0xff]), 0)).toThrow('too many elements');
   });
@@ -175,7 +175,7 @@ describe('decode', () => {
     expect(() => decoder(offsetFetchRequest, 1)(frame, 0)).toThrow('too many elements');
   });
 
-  test('says which int64 it cannot hold', () => {
+  test('names the int64 that it cannot represent', () => {
     const topics = [{ topic: 't', partitions: [{ logStartOffset: 2 ** 52 }] }];
     const frame = Buffer.concat(encode(fetchRequest, 5, make(fetchRequest, { topics })));
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
@@ -192,7 +192,7 @@ describe('decode', () => {
     }
   });
 
-  test('takes an int64 that saturates as far as it can be told', () => {
+  test('decodes a saturating int64 exactly below 2^53, and as Infinity from there on', () => {
     const topics = [{ name: 't', partitions: [{ timestamp: 2 ** 52 }] }];
     const frame = Buffer.concat(encode(listOffsetsRequest, 1, make(listOffsetsRequest, { topics })));
     const at = frame.indexOf(Buffer.from([0x00, 0x10, 0, 0, 0, 0, 0, 0]));
@@ -222,7 +222,7 @@ describe('runs', () => {
   const response = (runs: Uint8Array[]) =>
     make(fetchResponse, { responses: [{ topic: 'orders', partitions: [{ partitionIndex: 0, records: runs }] }] });
 
-  test('several pieces are one field on the wire, and large ones are passed on without a copy', () => {
+  test('encode several pieces as one field, and pass large ones on without a copy', () => {
     const pieces = [Buffer.alloc(1000, 1), Buffer.alloc(3, 2), Buffer.alloc(2000, 3)];
     const parts = encode(fetchResponse, 12, response(pieces));
     expect(parts).toContain(pieces[0]);

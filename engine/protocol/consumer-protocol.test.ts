@@ -19,14 +19,14 @@ const { MemberMetadata, MemberAssignment } = createRequire(import.meta.url)(
 const inner = (topic: string): string => `c1.${topic}`;
 const userData = Buffer.from('orders');
 
-test('names in the subscription of a kafkajs consumer are replaced, user data is not', () => {
+test('replaces names in the subscription of a kafkajs consumer, but not user data', () => {
   // kafkajs ends a version 1 where version 0 ends.
   const sent = MemberMetadata.encode({ version: 1, topics: ['orders', 'größe'], userData });
   const rewritten = rewriteSubscription(sent, inner);
   expect(MemberMetadata.decode(rewritten)).toEqual({ version: 1, topics: ['c1.orders', 'c1.größe'], userData });
 });
 
-test('names in an assignment of kafkajs are replaced', () => {
+test('replaces names in an assignment of kafkajs', () => {
   const sent = MemberAssignment.encode({ version: 1, assignment: { orders: [0, 1], b: [] }, userData });
   expect(MemberAssignment.decode(rewriteAssignment(sent, inner))).toEqual({
     version: 1,
@@ -36,7 +36,7 @@ test('names in an assignment of kafkajs are replaced', () => {
   expect(rewriteAssignment(Buffer.alloc(0), inner)).toHaveLength(0);
 });
 
-test('owned partitions are replaced too, and what a later version adds stays', () => {
+test('replaces owned partitions too, and keeps what a later version adds', () => {
   const ownedPartitions = [{ topic: 'orders', partitions: [4] }];
   const message = make(consumerSubscription, { topics: ['orders'], ownedPartitions, generationId: 7, rackId: 'a' });
   const later = Buffer.concat([Buffer.of(0, 9), ...encode(consumerSubscription, 3, message), Buffer.from('more')]);
@@ -50,7 +50,7 @@ test('owned partitions are replaced too, and what a later version adds stays', (
   });
 });
 
-test('bytes of another protocol are refused', () => {
+test('refuses bytes of another protocol', () => {
   for (const bytes of [Buffer.alloc(0), Buffer.of(0), Buffer.of(0xff, 0xff, 0, 0), Buffer.from('http://worker:8083')]) {
     expect(() => rewriteSubscription(bytes, inner)).toThrow(MalformedFrame);
   }

@@ -71,7 +71,7 @@ describe('FrameReader', () => {
     );
   });
 
-  it('finds the same frames in what is received where it asks for it', () => {
+  it('finds the same frames in bytes received into its own buffer', () => {
     const sizes = [300_000, 5, 1_000_000, 262_144, 0, 70_000, 2_000_000, 400_000, 3];
     const payloads = sizes.map((size, i) => Buffer.alloc(size, i + 1));
     const stream = Buffer.concat(payloads.map(framed));
@@ -96,7 +96,7 @@ describe('FrameReader', () => {
     }
   });
 
-  it('grows a large frame with what arrives, to exactly its size', () => {
+  it('grows a large frame as bytes arrive, to exactly its size', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     const found: Buffer[] = [];
     const reader = new FrameReader(payload.length, eagerBytes, {
@@ -112,14 +112,14 @@ describe('FrameReader', () => {
     expect(found[0]!.equals(payload)).toBe(true);
   });
 
-  it.each([51, -1])('refuses a frame of %i bytes before it comes', (size) => {
+  it.each([51, -1])('refuses a frame of %i bytes before it arrives', (size) => {
     const prefix = Buffer.alloc(4);
     prefix.writeInt32BE(size);
     const reader = new FrameReader(50, eagerBytes, { received: () => undefined, charge: () => undefined });
     expect(() => reader.push(prefix, 4)).toThrow(MalformedFrame);
   });
 
-  it('charges a large frame as it grows, in sum its size, and stops where the charge is refused', () => {
+  it('charges a large frame as it grows, its size in total, and stops when a charge is refused', () => {
     const payload = Buffer.alloc(5 * 1024 * 1024 + 3, 7);
     let charged = 0;
     const growing = new FrameReader(payload.length, eagerBytes, {

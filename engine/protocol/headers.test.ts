@@ -23,7 +23,7 @@ test.each([
   [8, 'console-consumer'],
   [9, null],
   [12, 'größe'],
-] as const)('a Metadata v%i request of client %s comes back as it went', (version, clientId) => {
+] as const)('a Metadata v%i request of client %s survives a round trip', (version, clientId) => {
   const frame = Buffer.concat(encodeRequest(apiKey.metadata, version, 77, clientId, all));
   const header = decodeRequestHeader(frame);
   expect(header).toMatchObject({ apiKey: 3, apiVersion: version, correlationId: 77, clientId });
@@ -63,7 +63,7 @@ test('an API or version that does not exist has a header, but no body to decode'
   expect(() => decodeRequest(apiKey.apiVersions, 5, Buffer.alloc(40), 11)).toThrow(UnsupportedVersion);
 });
 
-test('errorName() gives the name in the documentation of Kafka', () => {
+test('errorName() gives the name in Kafka’s documentation', () => {
   expect(errorName(errorCode.unknownTopicOrPartition)).toBe('UNKNOWN_TOPIC_OR_PARTITION');
   expect(errorName(errorCode.unknownServerError)).toBe('UNKNOWN_SERVER_ERROR');
   expect(errorName(9999)).toBe('ERROR_9999');

@@ -9,7 +9,7 @@ import { produceResponse } from './messages/00-produce.ts';
 import { metadataRequest } from './messages/03-metadata.ts';
 import { describeTopicPartitionsResponse } from './messages/75-describe-topic-partitions.ts';
 
-test('make() fills what is missing, at any depth', () => {
+test('make() fills missing fields, at any depth', () => {
   expect(make(produceResponse, { responses: [{ name: 'orders', partitionResponses: [{ index: 1 }] }] })).toEqual({
     responses: [
       {
@@ -34,7 +34,7 @@ test('make() fills what is missing, at any depth', () => {
   });
 });
 
-test('make() keeps null where it is given, and gives it where it is the default', () => {
+test('make() keeps a given null, and fills in null where it is the default', () => {
   expect(make(metadataRequest, { topics: null }).topics).toBeNull();
   expect(make(metadataRequest, {}).topics).toEqual([]);
   expect(make(describeTopicPartitionsResponse, {}).nextCursor).toBeNull();

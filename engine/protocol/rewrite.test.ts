@@ -75,7 +75,7 @@ test('a rewriter sees every marked value of its version, once and in order', () 
   }
 });
 
-test('a rewriter changes the message in place, elements of arrays too, and leaves null alone', () => {
+test('a rewriter changes the message in place, with array elements, and leaves null alone', () => {
   const message = make(metadataResponse, {
     brokers: [{ nodeId: 1, host: 'h', rack: null }],
     topics: [{ name: 't', partitions: [{ leaderId: -1, replicaNodes: [1, 2] }] }],
@@ -95,7 +95,7 @@ test('a rewriter leaves fields of other versions at their defaults', () => {
   expect(message.v3AndBelowTransactionalId).toBe('txn:x');
 });
 
-test('the owner tells what a resource name names', () => {
+test('the owner says what a resource name refers to', () => {
   const message = make(describeConfigsRequest, { resources: [{ resourceType: 2, resourceName: 'orders' }] });
   const map: Rewrite = {
     ...recording([]),

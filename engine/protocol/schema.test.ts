@@ -18,14 +18,14 @@ function* fieldsOf(schema: Message): Generator<{ path: string; name: string; fie
 const every = messages.flatMap((schema) => [...fieldsOf(schema)]);
 const kindOf = (field: Field): string => field.element?.kind ?? field.kind;
 
-test('every string, uuid and bytes field says what it stands for', () => {
+test('every string, uuid and bytes field is marked with its entity', () => {
   const unmarked = every.filter(
     ({ field }) => ['string', 'uuid', 'bytes', 'records'].includes(kindOf(field)) && field.entity === undefined,
   );
   expect(unmarked.map(({ path }) => path)).toEqual([]);
 });
 
-test('every number that is a broker id or a producer id says so', () => {
+test('every number that is a broker id or a producer id is marked as such', () => {
   const isNode = /^(node|leader|broker|controller|replica|preferredReadReplica)(Id|Nodes)?$|Replicas$|^isrNodes$|Elr$/;
   const unmarked = every.filter(({ name, field }) => {
     if (!['int32', 'int64'].includes(kindOf(field))) return false;
@@ -36,7 +36,7 @@ test('every number that is a broker id or a producer id says so', () => {
   expect(unmarked.map(({ path }) => path)).toEqual([]);
 });
 
-test('names that only texts and ids of one entity bear are marked with it', () => {
+test('field names that belong to one entity are always marked with it', () => {
   const expected = { groupId: 'group', topicId: 'topicId', host: 'address', clusterId: 'clusterId', rack: 'rack' };
   for (const { path, name, field } of every) {
     if (name in expected) expect([path, field.entity]).toEqual([path, expected[name as keyof typeof expected]]);
@@ -67,7 +67,7 @@ test('request and response of an API have one key, range and first flexible vers
   }
 });
 
-test('what is served can be decoded, and nothing of our own is offered', () => {
+test('every served API can be decoded, and none of our own APIs is offered', () => {
   for (const { key, min, max } of servedVersions.values()) {
     const api = apiByKey.get(key)!;
     expect(min).toBeGreaterThanOrEqual(api.min);

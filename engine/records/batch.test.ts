@@ -78,7 +78,7 @@ describe('batch views', () => {
     expect(batch.isIntactBatch(bytes, 0)).toBe(true);
   });
 
-  it('batchesIn stops at a batch cut short and refuses what no batch can be', () => {
+  it('batchesIn stops at a truncated batch and refuses bytes that cannot be a batch', () => {
     const one = sample(1);
     const two = sample(2);
     const bytes = Buffer.concat([one, two, one.subarray(0, 70)]);
@@ -134,7 +134,7 @@ describe('validateBatch', () => {
     expect(errorOf(flood)).toBe(code.invalidRecord);
   });
 
-  it('reports every truncation, and every flipped bit but those the broker overwrites', () => {
+  it('reports every truncation, and every flipped bit except in fields that the broker overwrites', () => {
     const bytes = sample(4);
     for (let length = 0; length < bytes.length; length++) {
       expect(errorOf(bytes.subarray(0, length))).toBeDefined();
@@ -163,7 +163,7 @@ describe('validateBatch', () => {
 });
 
 describe('transaction markers', () => {
-  it('round trip, and no client may send one', () => {
+  it('survive a round trip, and no client may send one', () => {
     for (const kind of ['abort', 'commit'] as const) {
       const bytes = encodeMarker({ kind, coordinatorEpoch: 11 }, 99, 2, 1234);
       expect(batch.isControl(bytes, 0)).toBe(true);

@@ -15,7 +15,7 @@ const content = fc
   .map(([bytes, times]) => Buffer.concat(Array.from({ length: times }, () => bytes)));
 
 describe.each(codecs.map((id) => [names[id], id] as const))('%s', (_name, id) => {
-  it('round trips, also when the limit is exactly the size', async () => {
+  it('round trips, even if the limit is exactly the size', async () => {
     await fc.assert(
       fc.asyncProperty(content, async (bytes) => {
         const packed = await compress(id, bytes);
@@ -37,7 +37,7 @@ describe.each(codecs.map((id) => [names[id], id] as const))('%s', (_name, id) =>
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('reports damaged input as corrupt or too large, nothing else', async () => {
+  it('reports damaged input as corrupt or too large, and nothing else', async () => {
     const packed = await compress(id, Buffer.from('the quick brown fox '.repeat(200)));
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat(), async (at, xor, cut) => {
@@ -53,7 +53,7 @@ describe.each(codecs.map((id) => [names[id], id] as const))('%s', (_name, id) =>
 });
 
 describe('snappy framing', () => {
-  it('takes raw blocks as librdkafka sends them and writes what Java reads', async () => {
+  it('reads raw blocks as librdkafka sends them and writes what Java reads', async () => {
     const bytes = Buffer.from('hello '.repeat(20_000));
     expect((await decompress(codec.snappy, snappy.compressSync(bytes), bytes.length)).equals(bytes)).toBe(true);
     const framed = await compress(codec.snappy, bytes);
@@ -62,7 +62,7 @@ describe('snappy framing', () => {
 });
 
 describe('frame bounds', () => {
-  it('lz4 is exact and names the end of the frame', async () => {
+  it('lz4 is exact and finds the end of the frame', async () => {
     await fc.assert(
       fc.asyncProperty(content, async (bytes) => {
         const packed = await compress(codec.lz4, bytes);
@@ -84,7 +84,7 @@ describe('frame bounds', () => {
     );
   });
 
-  it('zstd: takes streamed frames without a content size, several frames, and refuses a huge window', async () => {
+  it('zstd: accepts streamed frames without a content size, and several frames, and refuses a huge window', async () => {
     // `printf hello | zstd`: no single segment, no content size, checksum.
     const streamed = Buffer.from('28b52ffd0458290000', 'hex');
     const stored = Buffer.concat([streamed, Buffer.from('hello')]);

@@ -8,7 +8,7 @@ const aboutNow = fc.integer({ min: 0, max: 4_000_000_000_000 });
 const anId = fc.integer({ min: 0, max: 0xffff_ffff });
 
 describe('dated producer ids', () => {
-  it('are unique, exact as 64-bit numbers, and apart from those without a date', () => {
+  it('are unique, exact as 64-bit numbers, and distinct from ids without a date', () => {
     const bytes = Buffer.alloc(8);
     fc.assert(
       fc.property(anId, anId, aboutNow, (id, other, nowMs) => {
@@ -22,7 +22,7 @@ describe('dated producer ids', () => {
     );
   });
 
-  it('pass for just given for five minutes, by clocks that differ as much', () => {
+  it('count as new for five minutes, even if clocks differ by as much', () => {
     fc.assert(
       fc.property(anId, aboutNow, (id, nowMs) => {
         const dated = datedProducerId(id, nowMs);

@@ -64,7 +64,7 @@ describe('encode and decode', () => {
     );
   });
 
-  it('a builder is reusable, keeps its limit and hands out bytes it no longer touches', () => {
+  it('a builder is reusable, keeps its limit and returns bytes that it never touches again', () => {
     fc.assert(
       fc.property(records, fc.integer({ min: 62, max: 2000 }), (inputs, bytesMax) => {
         const builder = new BatchBuilder(bytesMax);
@@ -104,7 +104,7 @@ describe('encode and decode', () => {
     expect(seen).toBe(500);
   });
 
-  it('stops where the visitor says and reads LogAppendTime from the header', () => {
+  it('stops when the visitor says so and reads LogAppendTime from the header', () => {
     const batch = encodeBatch([1, 2, 3].map((timestampMs) => ({ key: null, value: null, timestampMs })));
     stampLogAppendTime(batch, 0, 777);
     const seen: number[] = [];
@@ -117,7 +117,7 @@ describe('encode and decode', () => {
 });
 
 describe('damaged records', () => {
-  it('any changed byte is a typed failure or decodes to some records, never another error', async () => {
+  it('any changed byte causes a typed failure or decodes to some records, never another error', async () => {
     await fc.assert(
       fc.asyncProperty(records, anyCodec, fc.nat(), fc.integer({ min: 1, max: 255 }), async (inputs, id, at, xor) => {
         const batch = await recompressBatch(encodeBatch(inputs), id);
@@ -134,7 +134,7 @@ describe('damaged records', () => {
     );
   });
 
-  it('what passes under a checksum that the sender computed over its nonsense, in the header too, every reader reads', async () => {
+  it('invalid records that pass with a valid checksum, even an invalid header, can be read by every reader', async () => {
     const byte = fc.oneof(fc.constantFrom(0, 1, 2, 0x0f, 0x10, 0x7f, 0x80, 0xff), fc.nat(0xff));
     const crcEnd = batchField.attributes;
     // Short ones: of a few bytes each is hit often.
@@ -161,7 +161,7 @@ describe('damaged records', () => {
     );
   });
 
-  it('names headers that no reader would take', async () => {
+  it('reports headers that no reader would accept', async () => {
     const withHeaders = (headers: RecordInput['headers'], fromEnd: number): Buffer => {
       const batch = encodeBatch([{ key: null, value: null, timestampMs: 1, headers: headers ?? [] }]);
       // -1, as a varint.
@@ -177,7 +177,7 @@ describe('damaged records', () => {
     }
   });
 
-  it('names offset deltas out of order and records without a key', async () => {
+  it('reports offset deltas out of order and records without a key', async () => {
     const one = encodeBatch([{ key: null, value: null, timestampMs: 1 }]);
     const section = one.subarray(batchHeaderBytes);
     const twice = withRecordsSection(one, Buffer.concat([section, section]), codec.none);

@@ -64,7 +64,7 @@ describe('what none would make', () => {
     await expect(decompress(codec.lz4, bytes, 1_000)).rejects.toThrow(CorruptBatch);
   });
 
-  it('lz4: a block that depends on none does not reach into the one before', async () => {
+  it('lz4: an independent block cannot refer to the block before', async () => {
     const two = (flags: number): Buffer =>
       Buffer.from('04224d18604000' + '02000000' + '1061' + '05000000' + '0001001062' + '00000000', 'hex').fill(
         flags,
@@ -87,7 +87,7 @@ describe('what none would make', () => {
     await expect(decompress(codec.snappy, Buffer.from(bytes), 1_000)).rejects.toThrow(CorruptBatch);
   });
 
-  it('snappy: far matches, and literals with a length of its own', async () => {
+  it('snappy: far matches, and literals with an explicit length', async () => {
     const literal = Buffer.alloc(70_000, 'abcdefg');
     const head = Buffer.from([0x80 | (140_000 & 0x7f), 0x80 | ((140_000 >> 7) & 0x7f), 140_000 >> 14]);
     const long = Buffer.from([62 << 2, 0, 0, 0]);
@@ -102,7 +102,7 @@ describe('what none would make', () => {
     expect((await decompress(codec.snappy, block, all)).equals(Buffer.concat([literal, literal]))).toBe(true);
   });
 
-  it('gzip: several members, and an end that says too little', async () => {
+  it('gzip: several members, and a trailer with too small a size', async () => {
     const members = Buffer.concat([gzipSync(Buffer.alloc(3_000_000, 'one')), gzipSync(Buffer.from('two'))]);
     expect((await decompress(codec.gzip, members, 3_000_003)).length).toBe(3_000_003);
     await expect(decompress(codec.gzip, members, 3_000_002)).rejects.toThrow(DecompressedTooLarge);
@@ -112,7 +112,7 @@ describe('what none would make', () => {
     await expect(decompress(codec.gzip, lying, 1_000_000)).rejects.toThrow(DecompressedTooLarge);
   });
 
-  it('gzip: what is cut short is damaged, however long its last bytes say that it is', async () => {
+  it('gzip: truncated input is damaged, whatever length its last bytes state', async () => {
     const cut = gzipSync(Buffer.from('the quick brown fox '.repeat(50))).subarray(0, -9);
     await expect(decompress(codec.gzip, cut, 100_000)).rejects.toThrow(CorruptBatch);
   });

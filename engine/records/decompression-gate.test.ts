@@ -9,7 +9,7 @@ function work(): { done: (value: number) => void; start: () => Promise<number>; 
   return each;
 }
 
-it('lets in what fits, in order, and nothing past what waits', async () => {
+it('admits what fits, in order, and nothing ahead of what waits', async () => {
   const gate = new DecompressionGate(100, 10);
   const [first, large, small] = [work(), work(), work()];
   const results = [gate.pass(60, first.start), gate.pass(60, large.start), gate.pass(10, small.start)];
@@ -23,13 +23,13 @@ it('lets in what fits, in order, and nothing past what waits', async () => {
   expect(await Promise.all(results)).toEqual([1, 2, 3]);
 });
 
-it('counts more than everything as everything, and gives back what failed', async () => {
+it('counts a request above the whole limit as the whole limit, and releases failed ones', async () => {
   const gate = new DecompressionGate(100, 10);
   await expect(gate.pass(1_000, () => Promise.reject(new Error('corrupt')))).rejects.toThrow('corrupt');
   expect(await gate.pass(100, () => Promise.resolve(7))).toBe(7);
 });
 
-it('refuses who comes when too many wait', async () => {
+it('refuses a caller when too many wait', async () => {
   const gate = new DecompressionGate(100, 1);
   const [first, second] = [work(), work()];
   const results = [gate.pass(100, first.start), gate.pass(1, second.start)];

@@ -34,7 +34,7 @@ it.each(Object.entries(names))(
   120_000,
 );
 
-it('lends: what is left of a section afterwards is empty', async () => {
+it('lends sections: a view that outlives the loan is empty', async () => {
   const packed = await compress(codec.gzip, Buffer.alloc(2 * mebi, 'x'));
   const left = await withDecompressed(codec.gzip, packed, 4 * mebi, (section) => section.subarray(0, 10));
   expect(left.length).toBe(0);

@@ -14,7 +14,7 @@ function append(sequence: number, { epoch = 0, partition = 0 } = {}) {
   return { topicId, partition, records };
 }
 
-it('keeps back what follows, until the batch comes again', () => {
+it('holds back what follows, until the batch returns', () => {
   const gaps = new SequenceGaps();
   gaps.add(append(5), 0);
   expect(gaps.isEarly(append(6), 1)).toBe(true);
@@ -23,7 +23,7 @@ it('keeps back what follows, until the batch comes again', () => {
   expect(gaps.count).toBe(0);
 });
 
-it('is not moved by what the same producer gave up under an earlier epoch', () => {
+it('ignores what the same producer gave up under an earlier epoch', () => {
   const gaps = new SequenceGaps();
   gaps.add(append(0, { epoch: 1 }), 0);
   gaps.add(append(14, { epoch: 0 }), 1);
@@ -32,7 +32,7 @@ it('is not moved by what the same producer gave up under an earlier epoch', () =
   expect(gaps.isEarly(append(0, { epoch: 1 }), 4)).toBe(false);
 });
 
-it('waits for the first of several, in whatever order they were given up', () => {
+it('waits for the first of several batches, in whatever order they were given up', () => {
   for (const order of [
     [5, 6, 4],
     [4, 5, 6],
@@ -45,14 +45,14 @@ it('waits for the first of several, in whatever order they were given up', () =>
   }
 });
 
-it('knows that sequences go round', () => {
+it('handles sequences that wrap around', () => {
   const gaps = new SequenceGaps();
   gaps.add(append(2 ** 31 - 1), 0);
   expect(gaps.isEarly(append(0), 0)).toBe(true);
   expect(gaps.isEarly(append(2 ** 31 - 2), 0)).toBe(false);
 });
 
-it('holds nobody up in another partition or epoch, nor for ever', () => {
+it('holds nothing back in another partition or epoch, nor for ever', () => {
   const gaps = new SequenceGaps();
   gaps.add(append(5), 0);
   expect(gaps.isEarly(append(6, { partition: 1 }), 0)).toBe(false);

@@ -34,7 +34,7 @@ function world() {
   return { clock, ask, told };
 }
 
-it('decodes once for all who come while it is asked for, and gives it back when nobody does any more', async () => {
+it('decodes once for all readers that ask meanwhile, and frees the memory after the last', async () => {
   const { clock, ask, told } = world();
   const answers = [ask('a'), ask('a'), ask('a')];
   await clock.advance(10);
@@ -53,7 +53,7 @@ it('decodes once for all who come while it is asked for, and gives it back when 
   expect([await later, told.length]).toEqual(['a', 3]);
 });
 
-it('goes when somebody waits for its room, who it is then; who asked before is served', async () => {
+it('frees a section when somebody waits for its room, and serves readers that asked before', async () => {
   const { clock, ask, told } = world();
   const first = ask('a');
   await clock.advance(10);
@@ -68,7 +68,7 @@ it('goes when somebody waits for its room, who it is then; who asked before is s
   expect(told.slice(5)).toEqual(['gives back a', 'decodes c', 'gives back c', 'decodes d']);
 });
 
-it('tells everybody of a failure, keeps none, and one reader’s failure from the others', async () => {
+it('reports a failure to all readers, keeps none, and hides one reader’s failure from the others', async () => {
   const { clock, ask, told } = world();
   const bad = [ask('bad'), ask('bad')].map((each) => expect(each).rejects.toThrow('corrupt'));
   await clock.advance(10);
@@ -87,7 +87,7 @@ it('tells everybody of a failure, keeps none, and one reader’s failure from th
   expect(await good).toBe('a');
 });
 
-it('goes at once when none of its readers comes back', async () => {
+it('frees a section at once if none of its readers returns', async () => {
   const { clock, ask, told } = world();
   const answers = [ask('a', false), ask('a', false)];
   await clock.advance(10);

@@ -39,7 +39,7 @@ describe('varint', () => {
     );
   });
 
-  it('refuses what is cut short or too large', () => {
+  it('refuses values that are truncated or too large', () => {
     expect(() => new VarintReader(Buffer.from([0x80])).varint()).toThrow(CorruptBatch);
     expect(() => new VarintReader(Buffer.from([0x80])).varlong()).toThrow(CorruptBatch);
     expect(() => new VarintReader(Buffer.from('ffffffff1f', 'hex')).varint()).toThrow(CorruptBatch);
@@ -48,13 +48,13 @@ describe('varint', () => {
     expect(() => new VarintReader(Buffer.from('8080808080808010', 'hex')).varlong()).toThrow(CorruptBatch);
   });
 
-  it('reads the largest, and zeroes that nobody needs', () => {
+  it('reads the largest value, and redundant zeroes', () => {
     expect(new VarintReader(Buffer.from('feffffffffffff0f', 'hex')).varlong()).toBe(varlongMax);
     expect(new VarintReader(Buffer.from('8080808000', 'hex')).varint()).toBe(0);
     expect(new VarintReader(Buffer.from('80808080808080808000', 'hex')).varlong()).toBe(0);
   });
 
-  it('reads what the bytes say as far as it fits, and never past its end, whatever they are', () => {
+  it('reads any bytes as far as the value fits, and never past their end', () => {
     // Of evenly drawn bytes half end a number: long ones, and those at the limits, would hardly ever come.
     const byte = fc.oneof(fc.constantFrom(0, 1, 0x0f, 0x10, 0x7f, 0x80, 0xff), fc.nat(0xff));
     fc.assert(

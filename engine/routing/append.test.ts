@@ -50,7 +50,7 @@ describe('appends', () => {
     expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
   });
 
-  it('pipelines once the owner has proven itself', async () => {
+  it('are pipelined once the owner has accepted a batch', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -66,7 +66,7 @@ describe('appends', () => {
     expect(offsets(...sent)).toEqual([1, 2, 3]);
   });
 
-  it('splits frames by size, keeping the order', async () => {
+  it('are split into frames by size, in order', async () => {
     const w = await world([1], { produceBytesMax: 200 });
     append(w, 0);
     await w.clock.settle();
@@ -77,7 +77,7 @@ describe('appends', () => {
     expect(w.broker(1).count(0)).toBe(1 + 4);
   });
 
-  it('wait for an owner, and are sent in order when there is one', async () => {
+  it('wait for an owner, and are sent in order once there is one', async () => {
     const w = await world([-1]);
     const sent = [append(w, 0)];
     await w.clock.advance(500);
@@ -89,7 +89,7 @@ describe('appends', () => {
     expect(offsets(...sent)).toEqual([0, 1]);
   });
 
-  it('are answered NOT_LEADER when the hold time is over, not before', async () => {
+  it('get NOT_LEADER when the hold time is over, not before', async () => {
     const w = await world([-1]);
     const early = append(w, 0);
     await w.clock.advance(1000);
@@ -105,7 +105,7 @@ describe('appends', () => {
     expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
   });
 
-  it('behind one that was given up are given up as well, until that has come again', async () => {
+  it('behind a given-up one are given up as well, until that one has returned', async () => {
     const w = await world([-1]);
     const first = append(w, 0);
     await w.clock.advance(2050);
@@ -121,7 +121,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2]);
   });
 
-  it('that come back behind one that was given up are not sent before it, though it has come again since', async () => {
+  it('that return behind a given-up one are not sent before it, even if it has returned since', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -146,14 +146,14 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3]);
   });
 
-  it('give up after their own time when that is shorter', async () => {
+  it('give up after their own timeout if that is shorter', async () => {
     const w = await world([-1]);
     const sent = append(w, 0, 0, true, 300);
     await w.clock.advance(350);
     expect(codes(sent)).toEqual([7]);
   });
 
-  it('to a topic that nobody knows are refused soon', async () => {
+  it('to an unknown topic are refused soon', async () => {
     const w = await world([1]);
     w.catalogue.removeTopic('c1.orders');
     const sent = append(w, 0);
@@ -176,7 +176,7 @@ describe('appends', () => {
     expect(codes(...again)).toEqual([0, 0]);
   });
 
-  it('follow a move in order while answers of the old owner are under way', async () => {
+  it('follow a move in order while answers of the old owner are in flight', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -194,7 +194,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3]);
   });
 
-  it('refused by an owner that stays wait for all refusals before the next try', async () => {
+  it('that an owner refuses without moving wait for all refusals before the next try', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -213,7 +213,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3]);
   });
 
-  it('refused by a fresh owner are tried again alone until it has accepted', async () => {
+  it('that a new owner refuses are retried one at a time until it has accepted one', async () => {
     const w = await world([1]);
     let refusals = 3;
     w.broker(1).produceFault = () => (refusals-- > 0 ? 6 : undefined);
@@ -237,7 +237,7 @@ describe('appends', () => {
     expect(codes(sent)).toEqual([0]);
   });
 
-  it('of unknown fate are repeated when idempotent, else answered; the others keep their order', async () => {
+  it('of unknown outcome are repeated if idempotent, otherwise answered; the others keep their order', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -255,7 +255,7 @@ describe('appends', () => {
     expect([...sent, behind].map(({ isFree }) => isFree)).toEqual([false, false, false, true]);
   });
 
-  it('that a lost broker may have stored are not called unstored when nobody else takes them', async () => {
+  it('that a lost broker may have stored are not reported as unstored if no other broker accepts them', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -270,7 +270,7 @@ describe('appends', () => {
     expect(codes(sent, never)).toEqual([7, 6]);
   });
 
-  it('that a broker has no room for wait for it, and are called unstored when none comes', async () => {
+  it('that a full broker refuses wait for room, and are reported as unstored if none comes', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -290,7 +290,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 2]);
   });
 
-  it('that a broker may have stored are not called unstored because it has no room for them later', async () => {
+  it('that a broker may have stored are not reported as unstored because it has no room later', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -303,7 +303,7 @@ describe('appends', () => {
     expect(codes(unknown)).toEqual([errorCode.requestTimedOut]);
   });
 
-  it('do not wait for ever for a former owner that hangs', async () => {
+  it('do not wait for ever for a hanging former owner', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -319,7 +319,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 3]);
   });
 
-  it('are answered in their own time while a broker is silent, and keep their places', async () => {
+  it('are answered within their timeout while a broker is silent, and keep their places', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -340,7 +340,7 @@ describe('appends', () => {
     expect(offsets(again)).toEqual([1]);
   });
 
-  it('that were answered in their own time are told nothing more when the broker is gone', async () => {
+  it('that were answered within their timeout get no second answer when the broker is gone', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -360,7 +360,7 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 3]);
   });
 
-  it('with no time at all are taken by an owner at work', async () => {
+  it('with a timeout of zero are stored by a working owner', async () => {
     const w = await world([1]);
     append(w, 0);
     await w.clock.settle();
@@ -378,7 +378,7 @@ describe('appends', () => {
     expect(codes(...sent)).toEqual([0, 10, 0]);
   });
 
-  it('are all answered by close', async () => {
+  it('are all answered when routing closes', async () => {
     const w = await world([1, -1]);
     w.broker(1).replyMs = () => 1000;
     const sent = [append(w, 0), append(w, 1, 1)];
@@ -428,7 +428,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-it('keeps order, delivers idempotent appends exactly once and never duplicates plain ones, whatever happens', async () => {
+it('keeps order, stores idempotent appends exactly once and never duplicates plain ones, whatever happens', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 5, maxLength: 60 }),

@@ -105,7 +105,7 @@ describe('a group request', () => {
     expect(homeless.code).toBe(15);
   });
 
-  it('is told at once that the coordinator has no room', async () => {
+  it('learns at once that the coordinator has no room', async () => {
     const w = await withHeartbeats(() => volumeFullCode);
     const refused = heartbeat(w);
     await w.clock.advance(50);
@@ -113,7 +113,7 @@ describe('a group request', () => {
     expect(w.broker(ownerOfSeat).count(12)).toBe(1);
   });
 
-  it('is not told that nothing was stored when an earlier try may have been', async () => {
+  it('is not reported as unstored if an earlier attempt may have been stored', async () => {
     let tries = 0;
     const w = await withHeartbeats(() => (tries++ === 0 ? unsureCode : volumeFullCode));
     const refused = heartbeat(w);
@@ -121,7 +121,7 @@ describe('a group request', () => {
     expect(refused.code).toBe(unsureCode);
   });
 
-  it('is told that nothing was stored when those who were asked before had no such coordinator', async () => {
+  it('is reported as unstored if the brokers asked before had no such coordinator', async () => {
     let tries = 0;
     const w = await withHeartbeats(() => (tries++ === 0 ? 16 : volumeFullCode));
     const refused = heartbeat(w);
@@ -129,7 +129,7 @@ describe('a group request', () => {
     expect(refused.code).toBe(volumeFullCode);
   });
 
-  it('is told in the end that nobody knows what became of it', async () => {
+  it('finally gets the answer that its outcome is unknown', async () => {
     const w = await withHeartbeats(() => unsureCode);
     const refused = heartbeat(w);
     await w.clock.advance(2_500);
@@ -139,7 +139,7 @@ describe('a group request', () => {
   it.each([
     [13, unsureCode],
     [12, 16],
-  ] as const)('that a broker went away with says so when it changes something (key %i)', async (key, code) => {
+  ] as const)('lost with its broker is reported as such if it changes something (key %i)', async (key, code) => {
     const w = await world([1]);
     const request = make(key === 13 ? leaveGroupRequest : heartbeatRequest, { groupId });
     let told: number | undefined;
@@ -154,7 +154,7 @@ describe('a group request', () => {
     expect(told).toBe(code);
   });
 
-  it('tells a JoinGroup that was cut off to join afresh, at once', async () => {
+  it('tells a JoinGroup that was cut off to join again at once', async () => {
     const w = await world([1]);
     let joined: number | undefined;
     const request = make(joinGroupRequest, { groupId, sessionTimeoutMs: 30_000, protocolType: 'consumer' });
@@ -167,7 +167,7 @@ describe('a group request', () => {
     expect(w.broker(ownerOfSeat).count(11)).toBe(1);
   });
 
-  it('leaves a JoinGroup that was parked for long and refused to the client', async () => {
+  it('returns a JoinGroup that was parked for long and then refused to the client', async () => {
     const w = await world([1]);
     let parked: Call | undefined;
     w.broker(ownerOfSeat).other = (call) => (parked = call);
@@ -249,7 +249,7 @@ describe('listing groups', () => {
     ]);
   });
 
-  it('asks again for seats that the broker has not heard of, and shows no part of the groups as all of them', async () => {
+  it('asks again for seats that the broker does not know yet, and never shows part of the groups as all', async () => {
     const w = await world([1]);
     w.catalogue.addTopic(coordinatorTopic('c1'), 'topic-id-offsets', [1, 2]);
     let isLate = true;
@@ -272,7 +272,7 @@ describe('listing groups', () => {
     expect(names!.sort()).toEqual(['c1.g1', 'c1.g2']);
   });
 
-  it('shows what it has and an error while a seat stays away', async () => {
+  it('shows what it has with an error while a seat stays away', async () => {
     const w = await world([1]);
     w.catalogue.addTopic(coordinatorTopic('c1'), 'topic-id-offsets', [1, -1]);
     w.broker(1).other = (call) => {
@@ -286,7 +286,7 @@ describe('listing groups', () => {
   });
 });
 
-it('client and host survive the header', () => {
+it('client id and host survive the header', () => {
   for (const each of [client, { clientId: '', clientHost: '::1' }, { clientId: 'a\0b', clientHost: 'h' }]) {
     expect(splitClient(joinClient(each))).toEqual(each);
   }
@@ -297,7 +297,7 @@ it('client and host survive the header', () => {
   });
 });
 
-it('seats are those of Kafka: the hash code of the name', () => {
+it('seats are those of Kafka, by the hash code of the name', () => {
   // 'hello'.hashCode() is 99162322 in Java; this one is Integer.MIN_VALUE, whose absolute value Kafka takes for 0.
   expect(coordinatorPartition('hello', 50)).toBe(99_162_322 % 50);
   expect(coordinatorPartition('polygenelubricants', 50)).toBe(0);

@@ -29,7 +29,7 @@ function write(w: World, partition: number, ...ids: number[]): void {
 }
 
 describe('a fetch', () => {
-  it('with records in hand tells of the log what came with them, when an error follows', async () => {
+  it('reports the log bounds that came with its records, even if an error follows', async () => {
     const w = await world([1, 2]);
     write(w, 0, 1, 2);
     const reading = read(w, [at(0, 0), at(1, 0)], { minBytes: batchBytes * 3, maxWaitMs: 9000 });
@@ -42,7 +42,7 @@ describe('a fetch', () => {
     expect(second!.errorCode).toBe(errorCode.unknownTopicId);
   });
 
-  it('knows from its former owner where a log begins that has moved, when the next one is silent', async () => {
+  it('knows the start of a moved log from its former owner while the next one is silent', async () => {
     const w = await world([1, 2]);
     write(w, 0, 1, 2, 3);
     const first = read(w, [at(0, 0)]);
@@ -61,7 +61,7 @@ describe('a fetch', () => {
     expect(waiting.result![0]).toMatchObject({ errorCode: 0, highWatermark: 3, logStartOffset: 2 });
   });
 
-  it('is told of a deletion that it knows of, though it joins who asked before it', async () => {
+  it('reports a known deletion even if it joins an earlier poll', async () => {
     const w = await world([1]);
     const [owner] = w.brokers;
     write(w, 0, 1, 2, 3);

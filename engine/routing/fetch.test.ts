@@ -97,7 +97,7 @@ async function askBounds(w: World, timestamps: readonly number[]): Promise<void>
 const fetches = (w: World): number => w.brokers.reduce((sum, broker) => sum + broker.count(1), 0);
 
 describe('a fetch', () => {
-  it('of several owners answers at once with what is there, in request order', async () => {
+  it('from several owners answers at once with the available records, in request order', async () => {
     const w = await world([1, 2, 3]);
     write(w, 0, 10, 11);
     write(w, 2, 30);
@@ -199,7 +199,7 @@ describe('a fetch', () => {
     ]);
   });
 
-  it('waits for an owner that has no room left, so that it tells of errors and of the end of every log', async () => {
+  it('waits for an owner whose share of the limit is used up, so that it reports errors and the end of every log', async () => {
     const w = await world([1, 2, 2]);
     read(w, [at(0, 0), at(1, 0), at(2, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
@@ -226,7 +226,7 @@ describe('a fetch', () => {
     expect(w.routing.metrics()['fetchLate']).toBe(1);
   });
 
-  it('is ended by its signal with what there is', async () => {
+  it('ends at its signal with the records it has', async () => {
     const w = await world([1]);
     const abort = new AbortController();
     const reading = read(w, [at(0, 0)], { signal: abort.signal });
@@ -247,7 +247,7 @@ describe('a fetch', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([0, 1]);
   });
 
-  it('asks at once what is beyond the end that it knows of, and does not tell of an end in its stead', async () => {
+  it('beyond the known end asks the owner at once, and does not answer with that end', async () => {
     const w = await world([1, 2]);
     read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
@@ -259,7 +259,7 @@ describe('a fetch', () => {
   });
 
   it.each([4, 1])(
-    'does not take the silence of a slow owner for the end of the log at offset %i, where it cannot be',
+    'does not mistake the silence of a slow owner for the end of the log at offset %i, where it cannot be',
     async (offset) => {
       const w = await world([1]);
       write(w, 0, 1, 2);
@@ -320,7 +320,7 @@ describe('waiting', () => {
     expect(fetches(w)).toBe(before + 1);
   });
 
-  it('keeps a result that comes while nobody waits, for the next fetch', async () => {
+  it('keeps a result that arrives while nobody waits, for the next fetch', async () => {
     const w = await world([1]);
     read(w, [at(0, 0)], { maxWaitMs: 50 });
     await w.clock.advance(60);
@@ -335,7 +335,7 @@ describe('waiting', () => {
     expect(w.routing.metrics()['tailKeptBytes']).toBe(0);
   });
 
-  it('never names a lower high watermark than before, also with a result that was kept', async () => {
+  it('never reports a lower high watermark than before, even with a kept result', async () => {
     const w = await world([1, 1]);
     const both = [at(0, 0), at(1, 0)];
     read(w, both);
@@ -358,7 +358,7 @@ describe('waiting', () => {
     }
   });
 
-  it('takes what was kept only while the owner says nothing of more, whoever writes', async () => {
+  it('uses a kept result only while the owner reports no more records, whoever writes', async () => {
     const w = await world([1, 1]);
     const both = [at(0, 0), at(1, 0)];
     read(w, both);
@@ -380,7 +380,7 @@ describe('waiting', () => {
     expect(next.ids()).toEqual([[3]]);
   });
 
-  it('does not take what was kept when this gateway has stored more, though no owner has told of it yet', async () => {
+  it('does not use a kept result if this gateway has stored more, even before an owner reports it', async () => {
     const w = await world([1, 1]);
     read(w, [at(0, 0), at(1, 0)]);
     await w.clock.settle();
@@ -416,7 +416,7 @@ describe('waiting', () => {
     expect(w.routing.metrics()['tailOutstanding']).toBe(0);
   });
 
-  it('goes on over the bounded wait of a poll', async () => {
+  it('continues over the bounded wait of a poll', async () => {
     const w = await world([1], { pollWaitMsMax: 100 });
     const reading = read(w, [at(0, 0)], { maxWaitMs: 1000 });
     await w.clock.advance(950);
@@ -437,7 +437,7 @@ describe('waiting', () => {
     expect(w.broker(2).count(1)).toBeGreaterThan(0);
   });
 
-  it('of a topic that is deleted ends, once it has been missing for as long as a new one may be', async () => {
+  it('on a deleted topic ends once the topic has been missing for as long as a new one may be', async () => {
     const w = await world([1, 2]);
     const readings = [read(w, [at(0, 0)], { maxWaitMs: 5000 }), read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 5000 })];
     await w.clock.advance(10);
@@ -448,7 +448,7 @@ describe('waiting', () => {
     for (const { result } of readings) expect(result![0]!.errorCode).toBe(errorCode.unknownTopicId);
   });
 
-  it('does not take the silence of an owner that has never answered for the end of its log', async () => {
+  it('does not mistake the silence of an owner that has never answered for the end of its log', async () => {
     const w = await world([1]);
     // It is about to open the log: it says nothing yet.
     w.broker(1).isSilent = true;
@@ -459,7 +459,7 @@ describe('waiting', () => {
     for (const { result } of readings) expect(result).toMatchObject([{ errorCode: 6, highWatermark: -1 }]);
   });
 
-  it('waits for the owner’s first answer about a log, and no longer, when it found it by a poll', async () => {
+  it('waits for the owner’s first answer about a log found by a poll, and no longer', async () => {
     const w = await world([1]);
     let asked = 0;
     w.broker(1).fetchFault = () => (asked++ === 0 ? 6 : undefined);
@@ -468,7 +468,7 @@ describe('waiting', () => {
     expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: 0, logStartOffset: 0 }]);
   });
 
-  it('waits for an owner that is slow over the time of the fetch, but not with data in hand', async () => {
+  it('waits for a slow owner beyond the time of the fetch, but not with records in hand', async () => {
     const w = await world([1, 2]);
     read(w, [at(0, 0), at(1, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
@@ -485,7 +485,7 @@ describe('waiting', () => {
     expect(empty.result![1]).toMatchObject({ errorCode: 0, highWatermark: 0, isStale: true });
   });
 
-  it('waits for an owner that is slow with an error of another in hand, so that it does not tell of one error alone', async () => {
+  it('waits for a slow owner with an error of another in hand, so that it does not report that error alone', async () => {
     const w = await world([1, 2]);
     w.broker(1).fetchFault = () => 1;
     w.broker(2).isSilent = true;
@@ -498,7 +498,7 @@ describe('waiting', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([1, 0]);
   });
 
-  it('reads first when its time might be over before a poll is answered', async () => {
+  it('reads first if its time might be over before a poll is answered', async () => {
     const w = await world([1]);
     read(w, [at(0, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
@@ -530,7 +530,7 @@ describe('waiting', () => {
     expect(reading.result!.map((each) => each.errorCode)).toEqual([6, 0]);
   });
 
-  it('tells no end that is older than one acknowledged while the first read was on its way', async () => {
+  it('reports no end older than one acknowledged while the first read was in flight', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);
     w.broker(1).fetchMs = 50;
@@ -549,7 +549,7 @@ describe('waiting', () => {
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 4, logStartOffset: 0 }]);
   });
 
-  it('tells no start that is older than one asked for while the first read was on its way', async () => {
+  it('reports no start older than one requested while the first read was in flight', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);
     w.broker(1).fetchMs = 50;
@@ -568,7 +568,7 @@ describe('waiting', () => {
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 3, logStartOffset: 2 }]);
   });
 
-  it('tells no end and no start that is older than what somebody who only asked for them was told', async () => {
+  it('reports no end and no start older than those that ListOffsets has returned', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);
     const first = read(w, [at(0, 3)], { maxWaitMs: 0 });
@@ -581,7 +581,7 @@ describe('waiting', () => {
     expect(next.result).toMatchObject([{ errorCode: 0, highWatermark: 5, logStartOffset: 2 }]);
   });
 
-  it('believes what was told of a name for a while alone: it may have been another topic', async () => {
+  it('trusts what was reported for a name only for a while: it may have been another topic', async () => {
     const w = await world([1]);
     write(w, 0, 1, 2, 3);
     const end = async (): Promise<number | undefined> => {
@@ -600,7 +600,7 @@ describe('waiting', () => {
     expect(await end()).toBe(3);
   });
 
-  it('takes an acknowledgement for no answer of the log: of what no owner has told it says nothing', async () => {
+  it('does not count an acknowledgement as an answer about the log: it reports nothing that no owner has reported', async () => {
     const w = await world([1]);
     w.broker(1).isSilent = true;
     expect(await settled(w, append(w, 0, 1))).toBe(0);
@@ -611,7 +611,7 @@ describe('waiting', () => {
     expect(reading.result).toMatchObject([{ errorCode: 6, highWatermark: -1, logStartOffset: -1 }]);
   });
 
-  it('forgets the end of a topic that has gone, whatever comes behind its deletion', async () => {
+  it('forgets the end of a deleted topic, whatever arrives after its deletion', async () => {
     const w = await world([1]);
     expect(await settled(w, append(w, 0, 1))).toBe(0);
     w.broker(1).replyMs = () => 50;
@@ -627,7 +627,7 @@ describe('waiting', () => {
     expect(reading.result).toMatchObject([{ errorCode: 0, highWatermark: 0 }]);
   });
 
-  it('gives up over several short fetches of one reader', async () => {
+  it('gives up after several short fetches of one reader', async () => {
     const w = await world([1]);
     read(w, [at(0, 0)], { maxWaitMs: 0 });
     await w.clock.settle();
@@ -654,7 +654,7 @@ describe('waiting', () => {
     });
   });
 
-  it('is over for all when routing closes', async () => {
+  it('ends for all when routing closes', async () => {
     const w = await world([1]);
     const reading = read(w, [at(0, 0)]);
     await w.clock.advance(10);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { HoldTimes } from './hold-times.ts';
 
-it('are over when failures have lasted, and begin anew after a success or a pause', () => {
+it('hold times end after lasting failures, and start over after a success or a pause', () => {
   const holds = new HoldTimes(100);
   expect(holds.failed('a', 0, 50)).toBe(false);
   expect(holds.failed('a', 40, 50)).toBe(false);
@@ -13,7 +13,7 @@ it('are over when failures have lasted, and begin anew after a success or a paus
   expect(holds.failed('a', 221, 50)).toBe(true);
 });
 
-it('are not kept of what nobody asks for any more', () => {
+it('hold times of partitions that nobody asks for are dropped', () => {
   const holds = new HoldTimes(100);
   for (let i = 0; i < 1_000; i++) holds.failed(`deleted ${i}`, i, 50);
   // What still fails is younger than what was asked for after it, and no longer is.

@@ -137,7 +137,7 @@ const bytesAcross = (responses: readonly FetchResponse[]): number =>
     .reduce((sum, each) => sum + each.length, 0);
 
 describe('a gateway on the machine of its brokers', () => {
-  it('reads what lies in segments itself: nothing of it crosses the link', async () => {
+  it('reads records in segments itself: none of them crosses the link', async () => {
     const at = await gateway(12);
     const fetched = await read(at, [0, 3]);
     for (const [partition, each] of fetched.entries()) {
@@ -180,7 +180,7 @@ describe('a gateway on the machine of its brokers', () => {
     );
   });
 
-  it('asks for records where a segment has those of two leader epochs', async () => {
+  it('asks the owner for records if a segment holds two leader epochs', async () => {
     const world = new World({ mergeBytesMax: 100 });
     const first = await world.startSession();
     await world.append(await world.open(first), batchOf(['old']));
@@ -193,7 +193,7 @@ describe('a gateway on the machine of its brokers', () => {
     expect(await world.values(log)).toEqual(['old', 'new']);
   });
 
-  it('asks the owner when it cannot read a file, for everything for a moment, and then tries again', async () => {
+  it('asks the owner for everything for a moment if it cannot read a file, and then retries', async () => {
     let isAway = true;
     const at = await gateway(5, (segments) => ({
       ...segments,
@@ -215,7 +215,7 @@ describe('a gateway on the machine of its brokers', () => {
     expect(at.requests).toHaveLength(4);
   });
 
-  it('asks the owner when its disk does not answer', async () => {
+  it('asks the owner if its disk does not answer', async () => {
     const at = await gateway(5, (segments) => ({
       ...segments,
       open: (fileId) => ({ ...segments.open(fileId), read: () => new Promise<number>(() => undefined) }),
@@ -231,7 +231,7 @@ describe('a gateway on the machine of its brokers', () => {
     expect(await valuesFrom((await at.world.run(fetching))[0]!, 0)).not.toEqual([]);
   });
 
-  it('serves no flipped bit: the owner is asked, and says that the log cannot be read', async () => {
+  it('serves no flipped bit: the owner is asked, and reports that the log cannot be read', async () => {
     const at = await gateway(5);
     const [name] = at.world.disk.list(segmentsDirectory);
     const file = at.world.disk.open(`${segmentsDirectory}/${name!}`);
@@ -244,7 +244,7 @@ describe('a gateway on the machine of its brokers', () => {
     expect((await read(at, [0]))[0]).toMatchObject({ errorCode: errorCode.kafkaStorageError, records: [] });
   });
 
-  it('keeps no file open that it does not read, so that the space of removed ones comes back', async () => {
+  it('keeps no unused file open, so that the space of removed ones is freed', async () => {
     let open = 0;
     const at = await gateway(5, (segments) => ({
       ...segments,
@@ -267,7 +267,7 @@ describe('a gateway on the machine of its brokers', () => {
     expect(await valuesFrom((await read(at, [0]))[0]!, 0)).not.toEqual([]);
   });
 
-  it('shortened by DeleteRecords it reads nothing before the new start', async () => {
+  it('reads nothing before the new start of a log after DeleteRecords', async () => {
     const at = await gateway(5);
     await at.world.run(at.logs[0]!.deleteRecords(2));
     expect((await read(at, [1]))[0]).toMatchObject({ errorCode: errorCode.offsetOutOfRange });
@@ -285,7 +285,7 @@ const readOn = (at: Gateway, offsets: readonly number[], bytesMax = 700): Promis
 const behind = ({ records }: FetchedPartition): number => offsetBehind(records, -1);
 
 describe('who reads on', () => {
-  it('is given what is in the next segments without a question, for a moment', async () => {
+  it('gets the records of the next segments without a question, for a moment', async () => {
     const at = await gateway(20);
     let offsets = [0, 0];
     for (let i = 0; i < 4; i++) {
@@ -305,14 +305,14 @@ describe('who reads on', () => {
     expect(at.requests).toHaveLength(2);
   });
 
-  it('has a fetch that is as full as its limits allow, whatever the size of segments', async () => {
+  it('gets a fetch as full as its limits allow, whatever the size of segments', async () => {
     const at = await gateway(20);
     const [fetched] = await read(at, [0]);
     expect(behind(fetched!)).toBeGreaterThan(at.logs[0]!.locate(0, 1)[0]!.endOffset);
     expect(await valuesFrom(fetched!, 0)).toEqual(at.values[0]!.slice(0, behind(fetched!)));
   });
 
-  it('reads nothing before a start of the log that the gateway has heard of', async () => {
+  it('reads nothing before a log start that the gateway has heard of', async () => {
     const at = await gateway(20);
     await readOn(at, [0, 0]);
     await at.world.run(at.logs[0]!.deleteRecords(3));
@@ -320,7 +320,7 @@ describe('who reads on', () => {
     expect((await readOn(at, [1]))[0]).toMatchObject({ errorCode: errorCode.offsetOutOfRange });
   });
 
-  it('and does not wait for records is told what an owner says, also when the first that is asked refuses', async () => {
+  it('without waiting gets the answer of an owner, even if the first one asked refuses', async () => {
     const at = await gateway(20);
     const [first] = await readOn(at, [0]);
     await at.world.append(at.logs[0]!, batchOf(['more'], 5000));
@@ -330,7 +330,7 @@ describe('who reads on', () => {
     expect(at.routing.metrics()).toMatchObject({ nearUnasked: 0 });
   });
 
-  it('does so too when it comes to wait with one that was given what was known before', async () => {
+  it('without waiting gets the answer of an owner even if it joins a poll that got earlier knowledge', async () => {
     let held: Promise<void> | undefined;
     const at = await gateway(20, (segments) => ({
       ...segments,
@@ -365,7 +365,7 @@ describe('who reads on', () => {
     expect(epochs).toContain(at.world.sessionEpoch + 1);
   });
 
-  it('asks where the next records are when their file is gone, and reads them there', async () => {
+  it('asks for the place of the next records if their file is gone, and reads them there', async () => {
     let isAway = false;
     const at = await gateway(20, (segments) => ({
       ...segments,
@@ -385,7 +385,7 @@ describe('who reads on', () => {
     expect(at.routing.metrics()).toMatchObject({ nearFailed: 0 });
   });
 
-  it('is given what lies before damage', async () => {
+  it('gets the records before damage', async () => {
     const at = await gateway(20);
     const [first, second] = at.logs[0]!.locate(0, 1 << 20);
     const file = at.world.disk.open(`${segmentsDirectory}/${second!.fileId}.seg`);

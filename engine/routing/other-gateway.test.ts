@@ -62,7 +62,7 @@ function read({ routing }: Gateway, offsets: readonly number[], maxWaitMs: numbe
 }
 
 describe('a gateway beside another', () => {
-  it('tells who waits at the end of a log where it begins by now', async () => {
+  it('tells a reader that waits at the end of a log the current start', async () => {
     const at = await gateway();
     await at.world.run(read(at, [5, 5], 0));
     const waiting = read(at, [5, 5], 400);
@@ -71,14 +71,14 @@ describe('a gateway beside another', () => {
     expect((await at.world.run(waiting))[0]).toMatchObject({ errorCode: 0, highWatermark: 5, logStartOffset: 3 });
   });
 
-  it('is told so by the silence of the owner as well, when it was deleted before', async () => {
+  it('reports the current start even while the owner is silent, if the deletion came before', async () => {
     const at = await gateway();
     await at.world.run(read(at, [5, 5], 0));
     await at.world.run(at.logs[0]!.deleteRecords(3));
     expect((await at.world.run(read(at, [5, 5], 100)))[0]).toMatchObject({ highWatermark: 5, logStartOffset: 3 });
   });
 
-  it('gives nobody what it has kept of what is deleted', async () => {
+  it('gives no reader kept records that are deleted', async () => {
     const at = await gateway();
     await at.world.run(read(at, [5], 0));
     await at.world.run(read(at, [5], 60));
@@ -90,7 +90,7 @@ describe('a gateway beside another', () => {
     expect(fetched).toMatchObject({ errorCode: errorCode.offsetOutOfRange, records: [] });
   });
 
-  it('says of a log whose owner it has only just asked that more may be there', async () => {
+  it('reports that more may be there in a log whose owner it has only just asked', async () => {
     const at = await gateway(5);
     await at.world.run(read(at, [5, 5], 0));
     for (const log of at.logs) await at.world.append(log, batchOf(['f'], 2000));

@@ -86,7 +86,7 @@ function listOffsets(w: World, indexes: readonly number[], currentLeaderEpoch = 
 }
 
 describe('a request about partitions', () => {
-  it('answers a topic that is named twice in a row twice', async () => {
+  it('answers twice for a topic that is named twice in a row', async () => {
     const w = await answering([1]);
     const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1 }];
     const request = make(listOffsetsRequest, {
@@ -102,7 +102,7 @@ describe('a request about partitions', () => {
     expect(topics.map((topic) => topic.partitions.length)).toEqual([1, 1]);
   });
 
-  it('answers a partition that is named 200,000 times as often, and each in its place', async () => {
+  it('answers 200,000 times for a partition that is named 200,000 times, each in its place', async () => {
     const w = await answering([1, 2]);
     const count = 200_000;
     const outcome = listOffsets(w, [...Array.from({ length: count }, () => 1), 0, 1]);
@@ -126,7 +126,7 @@ describe('a request about partitions', () => {
     expect(w.brokers.map((broker) => broker.count(2))).toEqual([1, 1, 1]);
   });
 
-  it('follows moves, asking only for what is open', async () => {
+  it('follows moves, and asks again only for unanswered partitions', async () => {
     const w = await answering([1, 2]);
     w.logs.owners.set(keyOf(topicId, 1), { brokerId: 3, epoch: 1 });
     const outcome = listOffsets(w, [0, 1]);
@@ -141,7 +141,7 @@ describe('a request about partitions', () => {
     expect(w.broker(1).count(2)).toBe(1);
   });
 
-  it('finds logs that a former owner does not list at the next one, and leaves out those that nobody has', async () => {
+  it('finds logs that a former owner does not list at the next one, and omits those that no broker has', async () => {
     const w = await answering([1, 2, -1]);
     w.logs.owners.set(keyOf(topicId, 1), { brokerId: 3, epoch: 1 });
     const request = make(describeLogDirsRequest, { topics: [{ topic: name, partitions: [2, 1, 0] }] });
@@ -171,7 +171,7 @@ describe('a request about partitions', () => {
     expect(outcome.seen()).toEqual([[0, 0, 0]]);
   });
 
-  it('gets NOT_LEADER after the hold time, for the partitions concerned', async () => {
+  it('gets NOT_LEADER after the hold time, for the affected partitions', async () => {
     const w = await answering([1, -1]);
     const outcome = listOffsets(w, [1, 0]);
     await w.clock.advance(1900);
@@ -202,7 +202,7 @@ describe('a request about partitions', () => {
     expect(right.response!.topics[0]!.partitions[0]!.leaderEpoch).toBe(1);
   });
 
-  describe('that changes something has the time of its client', () => {
+  describe('that changes something has the timeout of its client', () => {
     function deletion(w: World, timeoutMs: number, indexes: readonly number[]): () => number[][] | undefined {
       const partitions = indexes.map((partitionIndex) => ({ partitionIndex, offset: 5 }));
       const request = make(deleteRecordsRequest, { topics: [{ name, partitions }], timeoutMs });
@@ -211,7 +211,7 @@ describe('a request about partitions', () => {
       return () => response?.topics[0]!.partitions.map((each) => [each.partitionIndex, each.errorCode]);
     }
 
-    it('which ends with what is known while an owner is silent', async () => {
+    it('which ends with the known answers while an owner is silent', async () => {
       const w = await answering([1, 2]);
       w.network.stall(w.address(2));
       const told = deletion(w, 3_000, [0, 1]);
@@ -228,7 +228,7 @@ describe('a request about partitions', () => {
       expect(w.broker(2).count(21)).toBe(1);
     });
 
-    it('which is never so short that an owner at work could not answer', async () => {
+    it('which is never too short for a working owner to answer', async () => {
       const w = await answering([1]);
       w.network.delay(w.address(1), 200);
       const told = [deletion(w, 0, [0]), deletion(w, -1, [0])];
@@ -236,14 +236,14 @@ describe('a request about partitions', () => {
       expect(told.map((each) => each())).toEqual([[[0, 0]], [[0, 0]]]);
     });
 
-    it('which counts while nobody owns the partition too', async () => {
+    it('which also runs while nobody owns the partition', async () => {
       const w = await answering([-1]);
       const told = deletion(w, 1_500, [0]);
       await w.clock.advance(1_600);
       expect(told()).toEqual([[0, 7]]);
     });
 
-    it('and is not called undone when an owner went away with it', async () => {
+    it('and is not reported as undone if an owner went away with it', async () => {
       const w = await answering([1]);
       w.broker(1).other = () => undefined;
       const told = deletion(w, 60_000, [0]);

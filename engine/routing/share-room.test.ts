@@ -61,7 +61,7 @@ const anyLog = fc.record({
   owner: fc.integer({ min: 0, max: 2 }),
 });
 
-it('gives of several owners’ partitions what one broker of Apache Kafka would', () => {
+it('returns from the partitions of several owners what one broker of Apache Kafka would', () => {
   fc.assert(
     fc.property(fc.array(anyLog, { maxLength: 5 }), fc.integer({ min: 0, max: 3_000 }), (logs, maxBytes) => {
       const given = shareRoom(bring(logs, maxBytes), maxBytes);
@@ -71,7 +71,7 @@ it('gives of several owners’ partitions what one broker of Apache Kafka would'
   );
 });
 
-it('counts what is given, and no piece, where limits are large', () => {
+it('counts whole batches, and no pieces, if limits are large', () => {
   const [a, b] = [batchOf(0, 200_000), batchOf(1, 10)];
   const cut = { asked: { maxBytes: 300_000, offset: 0 }, records: [a], bytes: a.length, last: { highWatermark: 9 } };
   const small = { asked: { maxBytes: 300_000, offset: 0 }, records: [b], bytes: b.length, last: { highWatermark: 1 } };
