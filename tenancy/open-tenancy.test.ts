@@ -35,7 +35,7 @@ describe('two gateways on one LMDB directory', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  it('one revokes, the other is told', async () => {
+  it('one revokes a key, and the other is told', async () => {
     const first = (await gateway()).tenancy;
     const clusterId = await newCluster(first);
     const { keyId, apiKey } = await first.issueKey(clusterId, 'app');

@@ -50,7 +50,7 @@ describe('watched rows', () => {
     ]);
   });
 
-  it('show own writes at once and are not taken back by the feed', async () => {
+  it('show own writes at once, and the feed does not undo them', async () => {
     const { clock, open, put, remove, changes } = start();
     const rows = await open();
     await put('a', 'one');
@@ -68,7 +68,7 @@ describe('watched rows', () => {
     expect(rows.get('b')).toBeUndefined();
   });
 
-  it('judge by a re-read only what did not change while it ran', async () => {
+  it('apply a reread only to rows that did not change while it ran', async () => {
     const { clock, open, put, remove } = start();
     let lose = false;
     let slow = false;
@@ -95,7 +95,7 @@ describe('watched rows', () => {
     expect([...rows.entries()].map(([sk]) => sk)).toEqual(['made']);
   });
 
-  it('count a damaged row as removed, and say so', async () => {
+  it('count a damaged row as removed, and report it', async () => {
     const { clock, open, put, changes, faults } = start();
     await put('a', 'one');
     const rows = await open();
@@ -111,7 +111,7 @@ describe('watched rows', () => {
     await expect(open()).rejects.toThrow('damaged');
   });
 
-  it('do not read as fast as they can while the store fails for good, and catch up when it is back', async () => {
+  it('do not read in a tight loop while the store fails, and catch up when it is back', async () => {
     const { clock, open, put } = start();
     let lose = false;
     let isBroken = false;
@@ -136,7 +136,7 @@ describe('watched rows', () => {
     expect(rows.get('a')?.value).toBe('one');
   });
 
-  it('hear nothing after close', async () => {
+  it('receive nothing after close', async () => {
     const { clock, open, put, changes } = start();
     const rows = await open();
     rows.close();

@@ -12,11 +12,11 @@ const docs = join(dirname(dirname(fileURLToPath(import.meta.url))), 'docs');
 const page = (name: string): string => readFileSync(join(docs, name), 'utf8');
 
 describe('generated pages', () => {
-  it('docs/configuration.md is in step with the settings', () => {
+  it('docs/configuration.md matches the settings', () => {
     expect(page('configuration.md')).toBe(configurationPage());
   });
 
-  it('docs/cli.md is in step with the commands', () => {
+  it('docs/cli.md matches the commands', () => {
     expect(page('cli.md')).toBe(cliPage(createProgram(processContext())));
   });
 });

@@ -24,7 +24,7 @@ const offered: Row[] = [...servedVersions.values()].map(({ key, min, max }) => (
 }));
 
 describe('protocol support', () => {
-  it('is documented as it is offered', () => {
+  it('is documented as offered', () => {
     const rows = [...page.matchAll(/^\| (\d+) \| (\w+) \| ([\d-]+) \|/gm)];
     const documented = rows.map(
       ([, key, name, versions]): Row => ({ key: Number(key), name: name!, versions: versions! }),
@@ -32,7 +32,7 @@ describe('protocol support', () => {
     expect(documented).toEqual(offered);
   });
 
-  it('is offered as it is handled', () => {
+  it('is offered as handled', () => {
     const handled = [...apis.values()].map(
       ({ key, from, to }): Row => ({
         key,
@@ -43,7 +43,7 @@ describe('protocol support', () => {
     expect(handled).toEqual(offered);
   });
 
-  it('says in every handler which versions it serves', () => {
+  it('names in every handler the versions that it serves', () => {
     const headers = readdirSync(folder)
       .filter((file) => /^\d\d-.*\.ts$/.test(file) && !file.endsWith('.test.ts'))
       .sort()

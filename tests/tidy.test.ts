@@ -117,7 +117,7 @@ describe('house rules', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('names say what a file is for', () => {
+  it('file names say what a file is for', () => {
     const vague = /(^|[/-])(utils?|helpers?|common|manager|service|misc)([.-]|$)/;
     expect(everything.filter((path) => vague.test(path))).toEqual([]);
   });
@@ -132,7 +132,7 @@ describe('house rules', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('leaves nothing unfinished', () => {
+  it('has no unfinished code', () => {
     const marker = /\b(TODO|FIXME|XXX)\b/;
     const wrong = everything.filter((path) => path !== 'tests/tidy.test.ts' && marker.test(text(path)));
     expect(wrong).toEqual([]);
@@ -146,7 +146,7 @@ describe('house rules', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('every module opens with what it is for', () => {
+  it('every module opens with its purpose', () => {
     const wrong = production.filter((path) => {
       const source = text(path);
       return (

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(volumes, { recursive: true }));
 
-it('names the commit before the last one, and only ever a later one', async () => {
+it('the mark names the last commit but one, and only ever grows', async () => {
   let last = 1000;
   const mark = new CommitMark(volume, () => last);
   mark.note();
@@ -29,7 +29,7 @@ it('names the commit before the last one, and only ever a later one', async () =
   mark.close();
 });
 
-it('goes on in the file of an earlier process, which never grows', () => {
+it('the mark continues in the file of an earlier process, which never grows', () => {
   for (const last of [123_456, 123_499]) {
     const mark = new CommitMark(volume, () => last);
     mark.note();
@@ -38,7 +38,7 @@ it('goes on in the file of an earlier process, which never grows', () => {
   }
 });
 
-it('is written by whoever looks for the file before another process makes it', async () => {
+it('a process that looked for the file just before another created it writes the mark too', async () => {
   const path = join(volume, 'metadata-mark');
   const open = fs.openSync;
   const opens = vi.spyOn(fs, 'openSync').mockImplementation((...asked) => {
@@ -61,7 +61,7 @@ it('is written by whoever looks for the file before another process makes it', a
   expect(readMarks(volumes)).toEqual([{ volume, path, commit: 999 }]);
 });
 
-it('is silent where it cannot be written, and where nothing can be read', async () => {
+it('a mark that cannot be written or read causes no error', async () => {
   const mark = new CommitMark(join(volumes, 'none'), () => 5);
   mark.note();
   await mark.noteDurably();

@@ -22,7 +22,7 @@ function linkOf(path: string): string {
 }
 
 describe('system disk', () => {
-  it('drops what the kernel took, from whatever part it stopped in', () => {
+  it('drops what the kernel has written, in whatever part it stopped', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 9 }), { minLength: 1, maxLength: 8 }),
@@ -48,7 +48,7 @@ describe('system disk', () => {
     file.close();
   });
 
-  it.skipIf(!existsSync('/proc/self/fd'))('frees what is removed, however many files at once', async () => {
+  it.skipIf(!existsSync('/proc/self/fd'))('frees removed files, however many at once', async () => {
     const root = mkdtempSync(join(tmpdir(), 'headgate-disk-'));
     for (let i = 0; i < 400; i++) {
       const file = systemDisk.create(`${root}/${i}`);

@@ -10,7 +10,7 @@ afterEach(() => rmSync(volume, { recursive: true }));
 
 const mine = volumeOwner('aa', 1);
 
-it('is whose it is said to be first, and of nobody else, be it another broker of the installation', () => {
+it('a volume belongs to the first broker that claims it, and to no other, even of the same installation', () => {
   checkVolume(volume, mine);
   expect(isVolumeOf(volume, 'bb')).toBe(true);
   claimVolume(volume, mine);
@@ -24,7 +24,7 @@ it('is whose it is said to be first, and of nobody else, be it another broker of
   }
 });
 
-it('is taken over where somebody has given up what is missing', () => {
+it('a volume is taken over once an operator has given up what is missing', () => {
   claimVolume(volume, volumeOwner('bb', 1));
   writeFileSync(join(volume, 'given-up'), '');
   checkVolume(volume, mine);

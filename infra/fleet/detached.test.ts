@@ -47,7 +47,7 @@ async function stray(brokerId: number): Promise<number> {
   return child.pid!;
 }
 
-it('a slot has one process, whatever a controller that is dead had started in it', async () => {
+it('a slot has one process, whatever a dead controller had started in it', async () => {
   const [first, other] = [await stray(1), await stray(2)];
   await fleet.start(slot(1));
   expect([first, other].map(isGone)).toEqual([true, false]);
@@ -56,7 +56,7 @@ it('a slot has one process, whatever a controller that is dead had started in it
   expect(fleet.runs?.(1, other)).toBe(false);
 });
 
-it('and has none when it is stopped', async () => {
+it('a stopped slot has no process', async () => {
   await fleet.start(slot(1));
   const [own = 0] = noted();
   const [late, other] = [await stray(1), await stray(2)];

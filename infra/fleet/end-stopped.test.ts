@@ -54,7 +54,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('endStopped', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('detached-'))).toEqual([`detached-${serving}`]);
   });
 
-  it('leaves one of another folder alone, and a process that has got the id of a broker', async () => {
+  it('leaves a broker of another folder alone, and a process that reuses the id of a broker', async () => {
     const other = await start(`${folder}-2`);
     const child = spawn(process.execPath, ['-e', `console.log('up'); setInterval(() => undefined, 1000);`, folder]);
     processes.push(child);
@@ -65,7 +65,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('endStopped', () => {
     expect([other, child.pid!].map(isGone)).toEqual([false, false]);
   });
 
-  it('leaves one alone that goes on meanwhile', async () => {
+  it('leaves a broker alone that resumes meanwhile', async () => {
     const pid = await start(folder);
     await stop(pid);
     const clock: Clock = {

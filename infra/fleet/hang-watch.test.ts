@@ -62,7 +62,7 @@ function watching() {
 }
 
 describe.skipIf(!existsSync('/proc/self/stat'))('HangWatch', () => {
-  it('tells of the process that stays stopped, and not of one that somebody held up for a moment', async () => {
+  it('reports a process that stays stopped, but not one that was held up for a moment', async () => {
     const { watch, look, told } = watching();
     const [serving, stopped, heldUp] = [await idle(), await idle(), await idle()];
     watch.add(1, serving);
@@ -79,7 +79,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('HangWatch', () => {
     expect(told).toEqual(['2: process stopped']);
   });
 
-  it('tells of one that sleeps over a question, and of none when several do', async () => {
+  it('reports a process that sleeps over a question, but none if several do', async () => {
     const { watch, look, told } = watching();
     const [first, second] = [await idle(), await idle()];
     watch.add(1, first);
@@ -94,7 +94,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('HangWatch', () => {
     expect(told).toEqual(['1: event loop stuck']);
   });
 
-  it('begins anew with the process that a slot has next', async () => {
+  it('starts over with the next process of a slot', async () => {
     const { watch, look, told } = watching();
     const [before, next] = [await idle(), await idle()];
     watch.add(1, before);
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('HangWatch', () => {
     expect(told).toEqual(['1: process stopped']);
   });
 
-  it('says nothing of one that has ended, looks at nobody when there is none, and again when there is', async () => {
+  it('ignores a process that has ended, pauses when there is none, and resumes when there is one', async () => {
     const { clock, watch, look, told, looks } = watching();
     const one = await idle();
     watch.add(1, one);

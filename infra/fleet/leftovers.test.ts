@@ -60,7 +60,7 @@ async function orphan(): Promise<void> {
 
 const notes = (): string[] => readdirSync(home.notes).filter((name) => name.startsWith('process-'));
 
-it('keeps no note, and forgets none, where the disk lets nothing be written or removed', () => {
+it('tolerates a disk on which no note can be written or removed', () => {
   const file = join(home.data, 'no-folder');
   writeFileSync(file, '');
   noteProcess(file, 'process', 1);
@@ -79,7 +79,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     expect(notes()).toEqual([]);
   });
 
-  it('leaves a broker whose parent lives', async () => {
+  it('leaves a broker alone whose parent lives', async () => {
     await startParent(home.data);
     process.kill(broker, 'SIGSTOP');
     expect(await endLeftovers(home, systemClock)).toEqual([]);
@@ -87,7 +87,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     expect(notes()).toEqual([`process-${broker}`]);
   });
 
-  it('leaves a child of this very process', async () => {
+  it('leaves a child of this process alone', async () => {
     const env = { ...process.env, ...brokerMark(home) };
     const child = spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)'], { stdio: 'ignore', env });
     broker = child.pid!;
@@ -102,7 +102,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     ['of another folder', () => `${home.data}-other`, true],
     ['of a folder whose name begins with this one', () => `${home.data} other`, true],
     ['without a mark, which was given an old id', () => home.data, false],
-  ])('leaves an orphan %s', async (_, data, isMarked) => {
+  ])('leaves an orphan alone %s', async (_, data, isMarked) => {
     await startParent(data(), isMarked);
     await orphan();
     expect(await endLeftovers(home, systemClock)).toEqual([]);
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     expect(notes()).toEqual([]);
   });
 
-  it('finds nothing where nothing was noted', async () => {
+  it('finds nothing if nothing was noted', async () => {
     expect(await endLeftovers({ ...home, notes: join(home.data, 'none') }, systemClock)).toEqual([]);
   });
 });

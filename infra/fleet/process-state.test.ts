@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { ProcessState, processStateNow } from './process-state.ts';
 
 describe.skipIf(!existsSync('/proc/self/stat'))('ProcessState', () => {
-  it('tells anew at each read, and nothing of a process that is gone', async () => {
+  it('reports the current state at each read, and none for a process that is gone', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000); console.log("up")'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -24,7 +24,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('ProcessState', () => {
     state.close();
   });
 
-  it('lets a read end that is under way, and reads no more', async () => {
+  it('lets a read in progress end, and then reads no more', async () => {
     const state = new ProcessState(process.pid);
     const reading = state.read();
     state.close();

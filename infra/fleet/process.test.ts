@@ -83,7 +83,7 @@ function setUp(mode: string, file = program, spares = 0) {
 }
 
 describe('a fleet of processes', () => {
-  it('ends a broker gracefully, forwards its words, and can start it again', async () => {
+  it('ends a broker gracefully, forwards its output, and can start it again', async () => {
     const { fleet, lines, exits, until, pid } = setUp('good');
     await fleet.start(slot(1));
     const first = await pid();
@@ -96,7 +96,7 @@ describe('a fleet of processes', () => {
     await until(() => lines.filter((line) => line.startsWith('1: ready')).length === 2);
   });
 
-  it('kills a broker that is stopped by a signal and hears nothing', async () => {
+  it('kills a broker that is stopped by a signal and receives nothing', async () => {
     const { fleet, exits, pid } = setUp('good');
     await fleet.start(slot(1));
     const stopped = await pid();
@@ -106,7 +106,7 @@ describe('a fleet of processes', () => {
     expect(exits).toEqual([1]);
   });
 
-  it('kills after the grace what does not want to end', async () => {
+  it('kills a broker that does not end within the grace period', async () => {
     const { fleet, exits, pid } = setUp('deaf');
     await fleet.start(slot(1));
     const deaf = await pid();
@@ -115,26 +115,26 @@ describe('a fleet of processes', () => {
     expect(exits).toEqual([1]);
   });
 
-  it('reports a broker that ends by itself, with its last words', async () => {
+  it('reports a broker that ends by itself, with its last output', async () => {
     const { fleet, lines, exits, until } = setUp('fail');
     await fleet.start(slot(1));
     await until(() => exits.length === 1 && lines.includes('1: no good'));
   });
 
-  it('reports a program that is not there as an exit', async () => {
+  it('reports a missing program as an exit', async () => {
     const { fleet, exits, until } = setUp('good', join(directory, 'missing.mjs'));
     await fleet.start(slot(1));
     await until(() => exits.length === 1);
   });
 
-  it('forwards a line that has no end while the broker runs', async () => {
+  it('forwards an unfinished line while the broker runs', async () => {
     const { fleet, lines, until } = setUp('chatty');
     await fleet.start(slot(1));
     await until(() => lines.some((line) => line.startsWith('1: xxx')));
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(100_000);
   });
 
-  it('has nothing to end for a slot without a process', async () => {
+  it('does nothing to end a slot without a process', async () => {
     const { fleet, exits } = setUp('good');
     await fleet.kill(1);
     await fleet.stop(1, 10);
@@ -143,7 +143,7 @@ describe('a fleet of processes', () => {
 });
 
 describe('processes that stand by', () => {
-  it('are loaded before their slot is known, and are taken by the first start', async () => {
+  it('are loaded before their slot is known, and used by the first start', async () => {
     const { fleet, lines, until } = setUp('good');
     await fleet.standby(1);
     expect(lines).toEqual([]);
@@ -161,7 +161,7 @@ describe('processes that stand by', () => {
     await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
   });
 
-  it('are loaded ahead for whichever slot asks first, and once each', async () => {
+  it('are loaded ahead for whichever slot asks first, one for each request', async () => {
     const { fleet, lines, until } = setUp('counted');
     fleet.loadAhead(3);
     await fleet.standby(3);
@@ -173,7 +173,7 @@ describe('processes that stand by', () => {
     await Promise.all([2, 3].map((brokerId) => fleet.kill(brokerId)));
   });
 
-  it('are one for whichever slot asks first, however often somebody says that it will', async () => {
+  it('are one for whichever slot asks first, however often it is announced', async () => {
     const { fleet, lines, until } = setUp('counted');
     const before = readFileSync(loads, 'utf8');
     for (let dead = 0; dead < 3; dead++) fleet.prepare();
@@ -184,7 +184,7 @@ describe('processes that stand by', () => {
     await fleet.kill(3);
   });
 
-  it('are no reason to wait when the program does not load: the start tells why', async () => {
+  it('do not delay a start if the program fails to load: the start says why', async () => {
     const { fleet, lines, exits, until } = setUp('fail');
     await fleet.standby(1);
     await fleet.start(slot(1));
@@ -204,7 +204,7 @@ describe.runIf(process.platform === 'linux')('a broker that hangs', () => {
   it.each([
     ['process stopped', 'good'],
     ['event loop stuck', 'stuck'],
-  ])('is told: %s', async (reason, mode) => {
+  ])('is reported: %s', async (reason, mode) => {
     const { fleet, hung, until, pid } = setUp(mode);
     await fleet.start(slot(1));
     const child = await pid();
@@ -213,7 +213,7 @@ describe.runIf(process.platform === 'linux')('a broker that hangs', () => {
   });
 });
 
-it('ids that name no single other process are gone', () => {
+it('ids that do not name exactly one other process count as gone', () => {
   expect(isGone(0)).toBe(true);
   expect(isGone(-1)).toBe(true);
   expect(isGone(process.pid)).toBe(true);

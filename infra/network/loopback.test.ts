@@ -61,7 +61,7 @@ function portBytes(port: number, mark = ''): Buffer {
 
 const waitMs = 10_000;
 
-it('a stranger at the offered port is not taken', async () => {
+it('a stranger at the offered port is not accepted', async () => {
   let offered: (unix: Socket) => void;
   const listener = new Promise<Socket>((resolve) => (offered = resolve));
   await listening(path, (socket) => offered(socket));
@@ -79,7 +79,7 @@ it('a stranger at the offered port is not taken', async () => {
 });
 
 it.runIf(process.platform === 'linux')(
-  'a stranger with the port of the listener and another address is not taken',
+  'a stranger with the port of the listener and another address is not accepted',
   async () => {
     let offered: (unix: Socket) => void;
     const listener = new Promise<Socket>((resolve) => (offered = resolve));
@@ -97,7 +97,7 @@ it.runIf(process.platform === 'linux')(
   },
 );
 
-it('an offered connection is served when it is taken, and not before', async () => {
+it('an offered connection is served once it is accepted, and not before', async () => {
   const frames: string[] = [];
   let closed = 0;
   let wake: () => void = () => undefined;
@@ -136,7 +136,7 @@ it('an offered connection is served when it is taken, and not before', async () 
   await listener.close();
 });
 
-it('without an answer to the offer the Unix socket serves', async () => {
+it('the Unix socket serves if the offer gets no answer', async () => {
   let connections = 0;
   await listening(path, (unix) => {
     connections++;
@@ -155,7 +155,7 @@ it('without an answer to the offer the Unix socket serves', async () => {
   channel.close();
 });
 
-it('where nobody listens the link is closed', async () => {
+it('the link closes if nobody listens', async () => {
   const handler = { frame: () => undefined, closed: () => undefined };
   await expect(socketNetwork(systemClock).connect(path, handler, true)).rejects.toBeInstanceOf(LinkClosed);
 });

@@ -123,7 +123,7 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
     expect(server.frames[0]!.every((byte) => byte === 1)).toBe(true);
   });
 
-  it('tells both sides of an end, once', async () => {
+  it('reports an end to both sides, once', async () => {
     const { client, server, channel } = await pair(way);
     channel.send([Buffer.from('last words')]);
     channel.close();
@@ -184,7 +184,7 @@ it('pause in a frame handler stops reading until resume', async () => {
   expect(server.frames.map((frame) => frame[0])).toEqual(Array.from({ length: 20 }, (_, i) => i));
 });
 
-it('frames cut at any byte are put together again', async () => {
+it('frames cut at any byte are reassembled', async () => {
   const { server, raw } = await rawClient();
   const stream = Buffer.from('00000003616263' + '00000000' + '0000000578797a7a7a', 'hex');
   for (const byte of stream) {
@@ -211,7 +211,7 @@ it('a negative size ends the connection', async () => {
   await server.until(() => server.isClosed);
 });
 
-it('one turn leaves in one write', async () => {
+it('the frames of one turn leave in one write', async () => {
   const path = addresses.unix();
   const reads: number[] = [];
   const raw = new Server((socket: Socket) => socket.on('data', (chunk) => reads.push(chunk.length)));
@@ -224,7 +224,7 @@ it('one turn leaves in one write', async () => {
   expect(reads).toEqual([100 * 14]);
 });
 
-it('several listen at once where the folder of their sockets was removed', async () => {
+it('several can listen at once after the folder of their sockets was removed', async () => {
   const network = socketNetwork(systemClock);
   const paths = ['1', '2', '3'].map((name) => join(directory, 'gone', 'there', `broker-${name}.sock`));
   const listeners = await Promise.all(paths.map((path) => network.listen(path, () => new Inbox())));
@@ -232,7 +232,7 @@ it('several listen at once where the folder of their sockets was removed', async
   for (const listener of listeners) await listener.close();
 });
 
-it('takes over the socket file of a killed process, not that of a living one', async () => {
+it('takes over the socket file of a killed process, but not of a living one', async () => {
   const path = addresses.unix();
   const network = socketNetwork(systemClock);
   const living = await network.listen(path, () => new Inbox());
@@ -247,7 +247,7 @@ it('takes over the socket file of a killed process, not that of a living one', a
   await listener.close();
 });
 
-it('reads addresses', () => {
+it('parses addresses', () => {
   expect(socketAddress('/tmp/x.sock')).toEqual({ path: '/tmp/x.sock' });
   expect(socketAddress('localhost:9092')).toEqual({ host: 'localhost', port: 9092 });
   expect(socketAddress('[::1]:9092')).toEqual({ host: '::1', port: 9092 });

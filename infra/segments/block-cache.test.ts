@@ -25,7 +25,7 @@ function counting(fails = (): boolean => false) {
 }
 
 describe('the block cache', () => {
-  it('gives the bytes of the file for any reads at once, in bounded memory and with bounded fetches', async () => {
+  it('returns the bytes of the file for any concurrent reads, with bounded memory and fetches', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(110), fc.integer({ min: 1, max: 60 })), { maxLength: 20 }),
@@ -42,7 +42,7 @@ describe('the block cache', () => {
     );
   });
 
-  it('fetches a block once for all who want it, and ahead of who reads on', async () => {
+  it('fetches a block once for all who want it, and ahead of sequential readers', async () => {
     const { fetched, read } = counting();
     await Promise.all([read(0, 5), read(3, 5), read(1, 9)]);
     expect(fetched).toEqual([0, 10, 20]);
@@ -50,7 +50,7 @@ describe('the block cache', () => {
     expect(fetched).toEqual([0, 10, 20, 30]);
   });
 
-  it('keeps no failure', async () => {
+  it('caches no failure', async () => {
     let away = true;
     const { read, cache } = counting(() => away);
     await expect(read(50, 10)).rejects.toThrow('away');

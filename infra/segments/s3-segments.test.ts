@@ -40,7 +40,7 @@ function pages(...ends: readonly string[]): Promise<SegmentStore> {
 const more = (token: string): string =>
   `<IsTruncated>true</IsTruncated><NextContinuationToken>${token}</NextContinuationToken>`;
 
-it('a listing ends, or fails, whatever it says of its next page', async () => {
+it('a listing ends or fails, whatever it says about its next page', async () => {
   const last = '<IsTruncated>false</IsTruncated>';
   expect(await (await pages(more('a'), more('b'), last)).list()).toEqual(['f1', 'f2', 'f3']);
   for (const ends of [[more('a')], [more('a'), more('b'), more('a')], ['<IsTruncated>true</IsTruncated>']]) {
@@ -48,7 +48,7 @@ it('a listing ends, or fails, whatever it says of its next page', async () => {
   }
 });
 
-it('a read takes no more than it asked for, and asks for nothing when it needs nothing', async () => {
+it('a read returns no more than requested, and sends no request if it needs nothing', async () => {
   const whole = Buffer.alloc(3 << 20, 7);
   // Of a range that ends before it begins the service takes no notice (RFC 9110, 14.2), nor some of any range.
   const store = await storeAt((_, response) => response.writeHead(200, { 'Content-Length': whole.length }).end(whole));

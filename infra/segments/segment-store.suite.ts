@@ -19,7 +19,7 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     return target.subarray(0, got);
   };
 
-  it('gives back what was written, at any place, and no more than there is', async () => {
+  it('returns what was written, at any position, and no more than exists', async () => {
     const store = await open();
     const parts = Array.from({ length: 300 }, (_, i) => Buffer.alloc(1 + i * 97, i));
     const whole = Buffer.concat(parts);
@@ -42,7 +42,7 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     await store.remove(fileId);
   });
 
-  it('takes parts of any sizes in any order', async () => {
+  it('accepts parts of any size in any order', async () => {
     const store = await open();
     for (const sizes of [[8, 200_000, 9, 300_000, 1], [262_144, 1, 262_144], [1], [700_000, 700_000]]) {
       const parts = sizes.map((size, i) => Buffer.alloc(size, i + 1));
@@ -53,7 +53,7 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     }
   });
 
-  it('lists what is there, and removes it once and for all', async () => {
+  it('lists files, and removes them for good', async () => {
     const store = await open();
     const before = await store.list();
     const ids = [await written(store, [[Buffer.from('a')]]), await written(store, [[Buffer.from('b')]])];
@@ -64,7 +64,7 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     await store.remove(ids[1]!);
   });
 
-  it('shows nothing of a file that was given up', async () => {
+  it('shows nothing of an abandoned file', async () => {
     const store = await open();
     const before = await store.list();
     const fileId = randomUUID();
@@ -75,7 +75,7 @@ export function segmentStoreSuite(open: () => SegmentStore | Promise<SegmentStor
     expect(await store.list()).toEqual(before);
   });
 
-  it('calls a file that is not there by its name', async () => {
+  it('names a missing file in its error', async () => {
     const store = await open();
     const fileId = randomUUID();
     const reading = (async () => read(store, fileId, 0, 10))();

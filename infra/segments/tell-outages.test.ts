@@ -3,7 +3,7 @@ import { manualClock } from '../../engine/kernel/manual-clock.ts';
 import { DiskFault, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
 import { tellOutages } from './tell-outages.ts';
 
-it('tells when a store stops answering, once a minute, and when it answers again', async () => {
+it('reports a store that stops answering, once a minute, and when it answers again', async () => {
   const clock = manualClock();
   const told: string[] = [];
   let failure: Error | undefined;

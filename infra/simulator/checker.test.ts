@@ -46,17 +46,17 @@ describe('the checker finds nothing in', () => {
     ).toEqual([]);
   });
 
-  it('values without an answer, there or not', () => {
+  it('values without an answer, stored or not', () => {
     expect(names(send('a'), refused(-1, 'a'), send('b'), refused(-1, 'b'), final(['b']))).toEqual([]);
   });
 
-  it('a bounded log that has moved its start', () => {
+  it('a bounded log whose start has moved', () => {
     const start: Entry = { kind: 'topic', partition, isBounded: true };
     const rest = read(finalConsumer, 1, ['b'], { startOffset: 1 });
     expect(names(start, send('a', 'b'), sent(0, 'a', 'b'), rest)).toEqual([]);
   });
 
-  it('a slot that starts again in place, and an owner that follows another', () => {
+  it('a slot that restarts in place, and an owner that follows another', () => {
     expect(names(acked(1, 1, 0), acked(1, 2, 0), acked(2, 1, 1))).toEqual([]);
   });
 
@@ -75,11 +75,11 @@ describe('the checker names', () => {
     expect(names(send('a', 'b'), sent(0, 'a', 'b'), final(['a']))).toEqual(['lost-write']);
   });
 
-  it('a record that was read and is gone', () => {
+  it('a record that was read and has disappeared', () => {
     expect(names(send('a', 'b'), read('c', 0, ['a', 'b']), final(['a']))).toEqual(['lost-write']);
   });
 
-  it('a start that moved though nothing may be deleted', () => {
+  it('a log start that moved although nothing may be deleted', () => {
     expect(names(read('c', 0, [], { code: 1, startOffset: 3 }))).toEqual(['lost-write']);
   });
 
@@ -104,7 +104,7 @@ describe('the checker names', () => {
     expect(names(send('a'), read('c', 0, [], { records, highWatermark: 2 }))).toEqual(['offset-gap']);
   });
 
-  it('a log that ends before where a reader has come to', () => {
+  it('a log that ends before a reader’s position', () => {
     expect(names(read('c', 5, [], { code: 1, highWatermark: 3 }))).toEqual(['truncated']);
   });
 
@@ -129,15 +129,15 @@ describe('the checker names', () => {
     expect(names(acked(1, 1, 0), acked(2, 1, 0))).toEqual(['two-acking-owners']);
   });
 
-  it('a batch that was taken at another epoch than it was sent at', () => {
+  it('a batch that was stored at another epoch than it was sent at', () => {
     expect(names(acked(1, 1, 2, { sentEpoch: 1 }))).toEqual(['epoch-mismatch']);
   });
 
-  it('a value that nobody has stored, as its producer was told', () => {
+  it('a stored value whose producer was told that nobody stored it', () => {
     expect(names(send('a'), refused(6, 'a'), final(['a']))).toEqual(['untrue-refusal']);
   });
 
-  it('an end and a start that are older than what others were told before', () => {
+  it('an end and a start older than those that others were given before', () => {
     const asked = { end: 3, start: 2 };
     const log: Entry = { kind: 'topic', partition, isBounded: true };
     expect(names(log, read('c', 2, [], { asked, startOffset: 2 }))).toEqual(['stale-end']);
@@ -145,7 +145,7 @@ describe('the checker names', () => {
     expect(names(log, read('c', 3, [], { asked, startOffset: 2 }))).toEqual([]);
   });
 
-  it('an end and a start that only somebody who read nothing was told', () => {
+  it('an end and a start older than those given to a client that read nothing', () => {
     const asked = { end: 3, start: 2 };
     const bound = (which: 'end' | 'start', offset: number): Entry => ({
       kind: 'bound',
@@ -161,7 +161,7 @@ describe('the checker names', () => {
     expect(names(acked(1, 2, 0), bound('end', 2))).toEqual(['stale-end']);
   });
 
-  it('an epoch that ended elsewhere than somebody was told', () => {
+  it('an epoch that ended elsewhere than reported', () => {
     const ended = (epoch: number, endOffset: number): Entry => {
       return { kind: 'epoch-end', partition, epoch, endOffset, asked: { end: 2, start: 0 } };
     };
@@ -174,7 +174,7 @@ describe('the checker names', () => {
     expect(names(...known, ended(1, 3), rest)).toEqual(['wrong-epoch-end']);
   });
 
-  it('an end that was told before what lies there was written for good', () => {
+  it('an end that was reported before the records there were final', () => {
     const asked = { end: 0, start: 0 };
     const told: Entry = { kind: 'bound', partition, which: 'end', offset: 2, leaderEpoch: 0, asked };
     const rest = (epoch: number): Entry => {
@@ -185,7 +185,7 @@ describe('the checker names', () => {
     expect(names(send('a', 'b'), told, rest(0))).toEqual([]);
   });
 
-  it('retention that leaves less than is to be kept, unless somebody has deleted records', () => {
+  it('retention that leaves too little, unless somebody has deleted records', () => {
     const log: Entry = { kind: 'topic', partition, isBounded: true, keptBytes: 100 };
     const left = (...bytes: number[]): Entry => {
       const sizes = bytes.map((each, i) => ({ baseOffset: i, bytes: each }));
@@ -196,7 +196,7 @@ describe('the checker names', () => {
     expect(names(log, { kind: 'cutting', partition, to: -1 }, left(60, 60, 39))).toEqual([]);
   });
 
-  it('a deletion that was said to be done and is not, that went too far, or was refused for no reason', () => {
+  it('a deletion that was reported and not done, went too far, or was refused for no reason', () => {
     const cutOnly: Entry = { kind: 'topic', partition, isBounded: true, isCutOnly: true };
     const asked = { end: 9, start: 0 };
     const cutting: Entry = { kind: 'cutting', partition, to: 4 };
@@ -213,14 +213,14 @@ describe('the checker names', () => {
     expect(names(cutOnly, uncut(1, 10), uncut(6, 4))).toEqual([]);
   });
 
-  it('records that were deleted, read by who asked later', () => {
+  it('deleted records that a later request reads', () => {
     const bounded: Entry = { kind: 'topic', partition, isBounded: true };
     const late = (start: number): Entry => read('c', 0, ['a'], { startOffset: 1, asked: { end: 1, start } });
     expect(names(bounded, send('a'), late(0))).toEqual([]);
     expect(names(bounded, send('a'), late(1))).toEqual(['deleted-read']);
   });
 
-  it('a record that does not bear the time for which it was named, or is not the first that does', () => {
+  it('a record returned for a time that it does not have, or that is not the first with it', () => {
     const records = [5, 3, 7].map((timestampMs, offset) => {
       return { offset, value: 'abc'[offset]!, leaderEpoch: 0, timestampMs };
     });
@@ -250,7 +250,7 @@ describe('the checker names', () => {
     }
   });
 
-  it('a fetch that is answered with too little before its time, and one that is not woken', () => {
+  it('a fetch that is answered too early with too little, and one that is not woken', () => {
     const poll = (waitedMs: number, bytes: number): Entry => {
       return { kind: 'poll', consumer: 'c', waitedMs, maxWaitMs: 400, bytes, minBytes: 100 };
     };
@@ -259,7 +259,7 @@ describe('the checker names', () => {
     expect(names({ kind: 'unwoken', what: 'x' })).toEqual(['poll-not-woken']);
   });
 
-  it('a start that was told with the epoch of another record, and a broker that was not empty', () => {
+  it('a log start reported with the epoch of another record, and a broker that was not empty', () => {
     const told = (leaderEpoch: number): Entry => {
       return { kind: 'bound', partition, which: 'start', offset: 0, leaderEpoch, asked: { end: 1, start: 0 } };
     };
@@ -269,13 +269,13 @@ describe('the checker names', () => {
     expect(names({ kind: 'misplaced', what: 'x' })).toEqual(['misplaced']);
   });
 
-  it('an acknowledgement that tells a later start of a log of which nothing may be deleted', () => {
+  it('an acknowledgement with a later start of a log from which nothing may be deleted', () => {
     const ack = (startOffset: number): Entry => ({ ...(sent(0, 'a') as Entry & { kind: 'sent' }), startOffset });
     expect(names(send('a'), ack(0), final(['a']))).toEqual([]);
     expect(names(send('a'), ack(1), final(['a']))).toEqual(['lost-write']);
   });
 
-  it('a committed offset that was deleted and is back, and a broker that dies of nothing', () => {
+  it('a committed offset that returns after its deletion, and a broker that dies without cause', () => {
     const commit = (offset: number): Entry[] => [
       { kind: 'commit', ...group, offset },
       { kind: 'committed', ...group, offset, code: 0 },
@@ -289,7 +289,7 @@ describe('the checker names', () => {
     expect(names({ kind: 'died', what: 'x' })).toEqual(['needless-kill']);
   });
 
-  it('a producer id that two were given', () => {
+  it('a producer id that was given twice', () => {
     expect(names({ kind: 'producer-id', id: 7 }, { kind: 'producer-id', id: 7 })).toEqual(['producer-id-twice']);
   });
 
@@ -318,7 +318,7 @@ describe('the checker names', () => {
     expect(names(...commits, { kind: 'position', ...group, offset: 7, acked: 7 })).toEqual([]);
   });
 
-  it('a commit that is there though it was said not to be', () => {
+  it('a commit that is stored although it was reported as not stored', () => {
     const commit: Entry = { kind: 'commit', ...group, offset: 7 };
     const told = (code: number): Entry => ({ kind: 'committed', ...group, offset: 7, code });
     const found: Entry = { kind: 'position', ...group, offset: 7, acked: 6 };
@@ -337,7 +337,7 @@ describe('the checker names', () => {
     expect(names(...commit(5))).toEqual(['stale-member-commit']);
   });
 
-  it('a generation that comes again, and two owners in one', () => {
+  it('a generation that repeats, and two owners in one', () => {
     const joined = (member: string, generation: number, known: number): Entry => {
       return { kind: 'joined', group: 'g', member, generation, known, partitions: [partition] };
     };
@@ -354,7 +354,7 @@ describe('the checker names', () => {
     expect(names(joined('a', 1, 'a 1'), joined('b', 1, 'b 2'))).toEqual(['two-plans']);
   });
 
-  it('a repeat that is out of order though somebody has read it', () => {
+  it('a repeat that is refused as out of order although somebody has read it', () => {
     const told = (leftMs: number): Entry => {
       return { kind: 'sent', producer: 'p', partition, values: ['b'], code: 45, offset: -1, isNext: false, leftMs };
     };
@@ -364,11 +364,11 @@ describe('the checker names', () => {
     expect(names(send('a'), send('b'), told(3.5))).toEqual([]);
   });
 
-  it('a fetch that is given more than it asked for', () => {
+  it('a fetch that gets more than it asked for', () => {
     expect(names({ kind: 'overfed', what: 'x' })).toEqual(['too-many-bytes']);
   });
 
-  it('what is stuck, and what broke', () => {
+  it('what is stuck, and what failed', () => {
     expect(names({ kind: 'stuck', what: 'x' }, { kind: 'bug', where: 'y', what: 'z' })).toEqual(['stuck', 'bug']);
   });
 });

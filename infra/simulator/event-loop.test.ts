@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { clockOf, EventLoop } from './event-loop.ts';
 
-it('lets time pass for whoever waits for less than its numbers can tell apart', async () => {
+it('lets time pass for a wait shorter than its numbers can represent', async () => {
   const loop = new EventLoop();
   const clock = clockOf(loop, undefined);
   await loop.run(4732.4276847107385);
@@ -16,7 +16,7 @@ it('lets time pass for whoever waits for less than its numbers can tell apart', 
   expect(waits).toBe(2);
 });
 
-it('does not spin with a world that does', async () => {
+it('does not spin for ever with a world that does', async () => {
   const loop = new EventLoop();
   const again = (): void => void loop.schedule(0, again);
   again();

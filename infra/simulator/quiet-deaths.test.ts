@@ -10,11 +10,11 @@ function died(...whats: string[]): string[] {
 }
 
 describe('a quiet world', () => {
-  it('knows the deaths in it, whoever tells of them', () => {
+  it('finds the deaths in it, whoever reports them', () => {
     expect(died('broker-hung: lease not renewed {"brokerId":1}', 'controller 1: broker-dead: x {}')).toHaveLength(2);
   });
 
-  it('minds no end that was asked for, and none before it', () => {
+  it('ignores requested ends, and deaths before it', () => {
     const asked = 'broker-dead: replaced by an operator {"brokerId":2}';
     expect(died('broker-stopped: restart {"brokerId":1}', asked, 'broker 3 ends: stopped')).toEqual([]);
   });

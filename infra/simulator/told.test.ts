@@ -8,7 +8,7 @@ function end(offset: number) {
   return { kind: 'bound', partition, which: 'end', offset, leaderEpoch: 0, asked: { end: 0, start: 0 } } as const;
 }
 
-it('is strict through the gateway that told it, and through another what was told by then', () => {
+it('requires of a gateway all that it has told, and of another what was told long enough before', () => {
   let nowMs = 0;
   const told = new Told(() => nowMs);
   told.note(end(5), 0);
@@ -22,7 +22,7 @@ it('is strict through the gateway that told it, and through another what was tol
   expect(told.through(1, partition, -Infinity)).toEqual({ end: 0, start: 2 });
 });
 
-it('is heard of by everybody when nothing keeps it, and a moment after what did', () => {
+it('expects all gateways to know a fact if nothing delays it, and a moment after a delay ends', () => {
   let nowMs = 1000;
   const calm = new Calm(() => nowMs);
   expect(calm.heardByMs(100)).toBe(900);

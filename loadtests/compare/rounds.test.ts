@@ -5,7 +5,7 @@ import { quietRounds, runRounds } from './rounds.ts';
 const bench: Bench = { name: 'b', about: '', unit: 'op' };
 
 describe('rounds', () => {
-  it('keeps the quietest two thirds, judged by the noisiest target of each', () => {
+  it('keeps the quietest two thirds, judged by the noisiest target in each', () => {
     const a = [0.1, 0.9, 0.1].map((noise) => ({ noise }));
     const b = [0.1, 0.1, 0.2].map((noise) => ({ noise }));
     expect(quietRounds([a, b], 3)).toEqual([0, 2]);

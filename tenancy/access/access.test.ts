@@ -10,7 +10,7 @@ import { formatApiKey, newSecret, parseApiKey } from './api-key-text.ts';
 import { VerifiedKeys } from './verified-keys.ts';
 
 describe('API keys as text', () => {
-  it('parse as they were formatted', () => {
+  it('parse to what was formatted', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
         const random = seededRandom(seed);
@@ -21,7 +21,7 @@ describe('API keys as text', () => {
     );
   });
 
-  it('are nothing else', () => {
+  it('reject any other text', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 80 }), (text) => {
         expect(parseApiKey(text)).toBeUndefined();
@@ -31,7 +31,7 @@ describe('API keys as text', () => {
 });
 
 describe('access', () => {
-  it('knows an issued key, on this gateway at once and on another after the feed', async () => {
+  it('knows an issued key at once on this gateway, and on another with the change feed', async () => {
     const { clock, open } = world();
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
@@ -48,7 +48,7 @@ describe('access', () => {
     expect(late.keys(clusterId)).toEqual([{ keyId, name: 'app', createdAtMs: clock.wallMs(), expiresAtMs: undefined }]);
   });
 
-  it('refuses what is wrong, foreign, cut or malformed', async () => {
+  it('refuses wrong, foreign, truncated and malformed keys', async () => {
     const { open } = world();
     const tenancy = await open();
     const one = await tenancy.issueKey(await newCluster(tenancy, 'acme', 'one'), 'app');
@@ -84,7 +84,7 @@ describe('access', () => {
     expect(JSON.stringify(rows)).not.toContain(secret);
   });
 
-  it('stops a revoked key here at once and elsewhere with the feed', async () => {
+  it('stops a revoked key at once here, and elsewhere with the change feed', async () => {
     const { clock, open } = world();
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
@@ -109,7 +109,7 @@ describe('access', () => {
     expect(told).toEqual([`a ${keyId}`, `b ${keyId}`, `a ${other.keyId}`]);
   });
 
-  it('learns of a revocation whose change was lost on the way', async () => {
+  it('learns of a revocation whose change event was lost', async () => {
     const { clock, open } = world();
     let lose = false;
     const a = await open();
@@ -132,7 +132,7 @@ describe('access', () => {
     expect(b.access.authenticate(issued.apiKey)).toBeDefined();
   });
 
-  it('lets the old key of a rotation work for its grace', async () => {
+  it('keeps the old key of a rotation valid for its grace period', async () => {
     const { clock, open, store } = world();
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
@@ -165,7 +165,7 @@ describe('access', () => {
     expect((await store.range('KEY')).rows.map((row) => row.sk)).toEqual([next.keyId]);
   });
 
-  it('ends a grace by the wall clock, also when it jumps', async () => {
+  it('ends a grace period by the wall clock, even if it jumps', async () => {
     const { clock, open } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -179,7 +179,7 @@ describe('access', () => {
     expect(tenancy.access.authenticate(old.apiKey)).toBeUndefined();
   });
 
-  it('removes keys whose grace ended while no gateway ran', async () => {
+  it('removes keys whose grace period ended while no gateway ran', async () => {
     const { clock, open, store } = world();
     const first = await open();
     const clusterId = await newCluster(first);
@@ -193,7 +193,7 @@ describe('access', () => {
     expect((await store.range('KEY')).rows).toHaveLength(1);
   });
 
-  it('rotates without grace, and never gives an ending key more time', async () => {
+  it('rotates without a grace period, and never extends an ending key', async () => {
     const { open } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -209,7 +209,7 @@ describe('access', () => {
     await expect(tenancy.rotateKey(clusterId, two.keyId, -1)).rejects.toThrow(InvalidRequest);
   });
 
-  it('treats a key of another cluster as one that does not exist', async () => {
+  it('treats a key of another cluster as missing', async () => {
     const { open } = world();
     const tenancy = await open();
     const [one, two] = [await newCluster(tenancy, 'acme', 'one'), await newCluster(tenancy, 'beta', 'two')];
@@ -245,7 +245,7 @@ describe('access', () => {
     }
   });
 
-  it('issues keys for clusters that are there, with names and within a bound', async () => {
+  it('issues keys only for existing clusters, with names and up to a limit', async () => {
     const { open } = world();
     const tenancy = await open(undefined, { keysPerClusterMax: 2 });
     const clusterId = await newCluster(tenancy);
@@ -264,7 +264,7 @@ describe('access', () => {
 });
 
 describe('verified keys', () => {
-  it('stay within their bound and keep what is used', () => {
+  it('stay within their limit and keep the ones in use', () => {
     const cache = new VerifiedKeys(100);
     const principal = (keyId: string) => ({ tenantId: 't', clusterId: 'c', keyId });
     cache.add('busy', principal('busy'));

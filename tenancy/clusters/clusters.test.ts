@@ -16,7 +16,7 @@ async function pks(store: MetadataStore): Promise<string[]> {
 }
 
 describe('tenants', () => {
-  it('are made, listed everywhere, and deleted', async () => {
+  it('are created, listed everywhere, and deleted', async () => {
     const { clock, open, store } = world();
     const [a, b] = [await open(), await open()];
     const tenant = await a.createTenant('acme');
@@ -35,7 +35,7 @@ describe('tenants', () => {
     await expect(a.deleteTenant('')).rejects.toThrow(NotFound);
   });
 
-  it('have names of their own, also when many ask for one at once', async () => {
+  it('have unique names, even if many requests ask for one at once', async () => {
     const { open } = world();
     const gateways = [await open(), await open()];
     const results = await Promise.allSettled(
@@ -45,14 +45,14 @@ describe('tenants', () => {
     for (const result of results) if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(AlreadyExists);
   });
 
-  it('are refused bad names', async () => {
+  it('cannot have invalid names', async () => {
     const tenancy = await world().open();
     for (const name of ['', '-a', 'a b', 'a.b', 'a#b', 'ä', 'x'.repeat(65)]) {
       await expect(tenancy.createTenant(name)).rejects.toThrow(InvalidRequest);
     }
   });
 
-  it('stay while they have clusters, whoever is faster', async () => {
+  it('cannot be deleted while they have clusters, whichever request is faster', async () => {
     for (let round = 0; round < 10; round++) {
       const { open, store } = world();
       const [a, b] = [await open(), await open()];
@@ -95,7 +95,7 @@ describe('clusters', () => {
     expect((await open()).cluster(view.clusterId)).toEqual(view);
   });
 
-  it('have names of their own within a tenant, under races', async () => {
+  it('have unique names within a tenant, even under races', async () => {
     const { open, store } = world();
     const gateways = [await open(), await open()];
     const { tenantId } = await gateways[0]!.createTenant('acme');
@@ -111,7 +111,7 @@ describe('clusters', () => {
     expect(JSON.parse(tenant.value)).toMatchObject({ clusters: 11 });
   });
 
-  it('are refused what is wrong, by field', async () => {
+  it('are refused invalid settings, by field', async () => {
     const tenancy = await world().open();
     const { tenantId } = await tenancy.createTenant('acme');
     const field = (spec: object): Promise<string> =>
@@ -184,7 +184,7 @@ describe('clusters', () => {
     await expect(b.deleteCluster(clusterId, none)).rejects.toThrow(NotFound);
   });
 
-  it('look again for a topic that was being made when deletion began', async () => {
+  it('look again for a topic that was being created when deletion began', async () => {
     const { clock, open, store } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -200,7 +200,7 @@ describe('clusters', () => {
     expect(tenancy.clusters()).toEqual([]);
   });
 
-  it('stay "deleting" when topics will not go', async () => {
+  it('stay "deleting" while topics cannot be deleted', async () => {
     const { clock, open, store } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -224,7 +224,7 @@ describe('clusters', () => {
     expect(rows.map((row) => (JSON.parse(row.value) as { clusters: number }).clusters)).toEqual([1]);
   });
 
-  it('finish a deletion that a crash cut short, at whatever step', async () => {
+  it('finish a deletion that a crash interrupted at any step', async () => {
     let crashAt = 0;
     for (let finished = false; !finished; crashAt++) finished = await deleteWithCrash(world(), crashAt);
     expect(crashAt).toBeGreaterThan(8);

@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../../engine/ports.ts';
 import { newCluster, world } from '../gateways.suite.ts';
 
 describe('usage', () => {
-  it('is live, and the sum of all gateways once they have written', async () => {
+  it('is live, and becomes the sum of all gateways once they have written', async () => {
     const { clock, open } = world();
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
@@ -40,7 +40,7 @@ describe('usage', () => {
     expect(second.usage(clusterId)).toMatchObject({ producedBytes: 400, producedRecords: 4 });
   });
 
-  it('counts once what a store answers late, twice, or not at all', async () => {
+  it('counts a report once, even if the store answers late, twice, or not at all', async () => {
     const { clock, open } = world();
     let fault: 'lost' | 'late' | 'away' | undefined;
     const tenancy = await open(({ op }) => {

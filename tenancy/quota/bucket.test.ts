@@ -36,7 +36,7 @@ describe('token bucket', () => {
     );
   });
 
-  it('agrees with tokens that are refilled step by step', () => {
+  it('agrees with a bucket that is refilled step by step', () => {
     fc.assert(
       fc.property(unitsPerSecond, burstSeconds, steps, (perSecond, burst, requests) => {
         const rate = rateOf(perSecond, burst);
@@ -54,7 +54,7 @@ describe('token bucket', () => {
     );
   });
 
-  it('peek charges nothing and tells what take left', () => {
+  it('peek charges nothing and returns what take left', () => {
     fc.assert(
       fc.property(unitsPerSecond, fc.nat(1_000_000), fc.nat(10_000), (perSecond, cost, laterMs) => {
         const rate = rateOf(perSecond, 1);
@@ -67,7 +67,7 @@ describe('token bucket', () => {
     );
   });
 
-  it('takeWithin no wait takes the whole burst and not one more', () => {
+  it('takeWithin without waiting takes the whole burst and not one more', () => {
     for (const perSecond of [1, 3, 7, 100, 999]) {
       const rate = rateOf(perSecond, 1);
       const bucket = fullBucket();

@@ -25,7 +25,7 @@ async function refusal(change: Promise<void>): Promise<QuotaExceeded> {
 }
 
 describe('counts', () => {
-  it('never pass the limit under 50 concurrent creations on two gateways', async () => {
+  it('never exceed the limit under 50 concurrent creations on two gateways', async () => {
     const { clock, open, store } = world();
     const gateways = [await open(), await open()];
     const clusterId = await newCluster(gateways[0]!);
@@ -52,7 +52,7 @@ describe('counts', () => {
     expect((await open()).cluster(clusterId)!.usage).toMatchObject({ topics: 34, partitions: 70 });
   });
 
-  it('hold partitions made and removed to 250 in five minutes, over all gateways', async () => {
+  it('limit created and removed partitions to 250 in five minutes, over all gateways', async () => {
     const { clock, open, store } = world();
     const [a, b] = [await open(), await open()];
     const clusterId = await newCluster(a);
@@ -73,7 +73,7 @@ describe('counts', () => {
     await changeTopics(b, store, clusterId, { topics: 1, partitions: 10 });
   });
 
-  it('let one large topic through when nothing else counts', async () => {
+  it('admit one large topic if nothing else was counted', async () => {
     const { clock, open, store } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -84,7 +84,7 @@ describe('counts', () => {
     await refusal(changeTopics(tenancy, store, clusterId, { topics: 1, partitions: 251 }));
   });
 
-  it('charge nothing for what did not take effect', async () => {
+  it('charge nothing for a change without effect', async () => {
     const { open } = world();
     const tenancy = await open();
     const clusterId = await newCluster(tenancy);
@@ -150,7 +150,7 @@ describe('counts', () => {
     );
   });
 
-  it('does not fill up the bucket when time jumps back', () => {
+  it('do not refill the bucket when time jumps back', () => {
     const limits = limitsOf('msk-serverless', {});
     const counts = changedCounts(none, { topics: 1, partitions: 250 }, limits, 1_000_000);
     expect(() => changedCounts(counts, { topics: 0, partitions: 1 }, limits, 500_000)).toThrow(QuotaExceeded);

@@ -13,7 +13,7 @@ function limiterOf(overrides: Partial<ClusterLimits>, partitionBucketsMax = 100)
 }
 
 describe('limiter', () => {
-  it('delays by ingress of the cluster, whatever the partition', () => {
+  it('delays writers by the cluster’s ingress, whatever the partition', () => {
     const { limiter } = limiterOf({ ingressBytesPerSecondMax: 1000 });
     expect(limiter.produce(id, 'a0', 600, 0)).toEqual({ delayMs: 0, quota: undefined });
     expect(limiter.produce(id, 'b0', 600, 0)).toEqual({ delayMs: 200, quota: 'ingressBytesPerSecondMax' });
@@ -22,7 +22,7 @@ describe('limiter', () => {
     expect(limiter.debt(id, 201).delayMs).toBe(0);
   });
 
-  it('delays by each partition apart, with two seconds of burst', () => {
+  it('delays by each partition separately, with two seconds of burst', () => {
     const { limiter } = limiterOf({ partitionIngressBytesPerSecondMax: 1000, partitionEgressBytesPerSecondMax: 500 });
     expect(limiter.produce(id, 'a0', 2000, 0).delayMs).toBe(0);
     expect(limiter.produce(id, 'a0', 500, 0)).toEqual({ delayMs: 500, quota: 'partitionIngressBytesPerSecondMax' });
@@ -31,7 +31,7 @@ describe('limiter', () => {
     expect(limiter.debt(id, 0).delayMs).toBe(0);
   });
 
-  it('delays readers by egress, which does not hold back writers', () => {
+  it('delays readers by egress, without delaying writers', () => {
     const { limiter } = limiterOf({ egressBytesPerSecondMax: 1000 });
     expect(limiter.fetch(id, 'a0', 3000, 0)).toEqual({ delayMs: 2000, quota: 'egressBytesPerSecondMax' });
     expect(limiter.produce(id, 'a0', 3000, 0).delayMs).toBe(0);
@@ -60,7 +60,7 @@ describe('limiter', () => {
     expect(limiter.request(id, 12_000).delayMs).toBe(0);
   });
 
-  it('charges a request for as many as it stands for, and for no more than ten seconds of them', () => {
+  it('charges a request for as many as it stands for, up to ten seconds’ worth', () => {
     const { limiter } = limiterOf({ requestsPerSecondMax: 10, ingressBytesPerSecondMax: 1 });
     expect(limiter.request(id, 0, 10).delayMs).toBe(0);
     expect(limiter.request(id, 0, 25)).toEqual({ delayMs: 2_500, quota: 'requestsPerSecondMax' });
@@ -70,7 +70,7 @@ describe('limiter', () => {
     expect(limiter.debt(id, 10_000).delayMs).toBeGreaterThan(900_000);
   });
 
-  it('lets a batch of topic mutations through, then two a second', () => {
+  it('admits a batch of topic mutations, then two a second', () => {
     const { limiter } = limiterOf({ topicMutationsPerSecondMax: 2 });
     for (let i = 0; i < 20; i++) expect(limiter.topicMutation(id, 0, 0).delayMs).toBe(0);
     const verdict = { delayMs: 500, quota: 'topicMutationsPerSecondMax' };
@@ -80,7 +80,7 @@ describe('limiter', () => {
     expect(limiter.topicMutation(id, 0, 1000).delayMs).toBe(1000);
   });
 
-  it('counts connections and their attempts; refusals cost nothing', () => {
+  it('counts connections and attempts; refusals cost nothing', () => {
     const { limiter, usage } = limiterOf({ connectionsMax: 3, connectionAttemptsPerSecondMax: 4 });
     for (let i = 0; i < 3; i++) expect(limiter.connect(id, 0, 0)).toEqual({ delayMs: 0 });
     for (let i = 0; i < 9; i++) expect(limiter.connect(id, 0, 0)).toEqual({ refused: 'connectionsMax' });
@@ -101,7 +101,7 @@ describe('limiter', () => {
     expect(usage.connections).toBe(0);
   });
 
-  it('keeps what was used when limits change', () => {
+  it('keeps the used amount when limits change', () => {
     const { limiter, usage } = limiterOf({ ingressBytesPerSecondMax: 1000, connectionsMax: 1 });
     limiter.connect(id, 0, 0);
     limiter.produce(id, 'a0', 2000, 0);
@@ -115,7 +115,7 @@ describe('limiter', () => {
     expect(limiter.produce(id, 'a0', 1e9, 0).delayMs).toBe(0);
   });
 
-  it('forgets silent partitions as others come, and keeps those in debt', () => {
+  it('forgets silent partitions as others arrive, and keeps those in debt', () => {
     const { limiter } = limiterOf({ partitionIngressBytesPerSecondMax: 1000 }, 8);
     limiter.produce(id, 'debtor', 60_000, 0);
     for (let i = 0; i < 5000; i++) limiter.produce(id, `p${i}`, 1, i * 3);

@@ -64,7 +64,7 @@ describe('tenancy rows read back what was written', () => {
     );
   });
 
-  it('damage is RowCorrupt, never a half-filled value', () => {
+  it('damage causes RowCorrupt, never a half-filled value', () => {
     const decoders = [decodeTenant, decodeNameClaim, decodeCluster, decodeClusterCounts, decodeApiKey, decodeUsage];
     for (const decode of decoders) {
       for (const value of ['', '{', '[]', 'null', '{}', '{"name":3}']) {

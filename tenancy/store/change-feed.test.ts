@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { manualClock } from '../../engine/kernel/manual-clock.ts';
 import { ChangeFeed } from './change-feed.ts';
 
-it('outlives a store that cannot be read for a while, and misses nothing', async () => {
+it('survives a store that cannot be read for a while, and misses nothing', async () => {
   const clock = manualClock();
   const key = { pk: 'p', sk: 's' };
   const row = { ...key, version: 1, value: 'v' };

@@ -10,7 +10,7 @@ function setUp() {
   return { disk, told, clock, fault: new WriteFault(disk, clock, (text) => told.push(text)) };
 }
 
-it('tries again after a pause that grows, up to half a second', async () => {
+it('retries after a growing pause of up to half a second', async () => {
   const { clock, fault, told } = setUp();
   expect(fault.barred()).toBeUndefined();
   fault.failed(new StoreUnavailable('the metadata store: input/output error'));
@@ -30,7 +30,7 @@ it('tries again after a pause that grows, up to half a second', async () => {
   expect(fault.barred()).toBeUndefined();
 });
 
-it('does not try while the file system is read-only, and soon when it is not', async () => {
+it('does not retry while the file system is read-only, and retries soon afterwards', async () => {
   const { clock, disk, fault } = setUp();
   disk.readOnly = true;
   fault.failed(new StoreUnavailable(WriteFault.textOf(disk, new Error('errno 30'))));
@@ -43,7 +43,7 @@ it('does not try while the file system is read-only, and soon when it is not', a
   expect(fault.barred()).toBeUndefined();
 });
 
-it('is told of for half a minute behind the last write that was refused: who writes nothing does not know', async () => {
+it('reports the fault for half a minute after the last refused write: a process that writes nothing does not notice', async () => {
   const { clock, disk, fault } = setUp();
   disk.readOnly = true;
   fault.failed(new StoreUnavailable('refused'));

@@ -27,7 +27,7 @@ const writer = `
 // Where the C library's mutex is known (lmdb-lock.ts).
 const isTold = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
 
-it.runIf(isTold)('the lock of writers names the thread that has it, for as long as it has it', async () => {
+it.runIf(isTold)('the writer lock names the thread that holds it, for as long as it does', async () => {
   const lock = new WriterLock(directory);
   expect(lock.holder()).toBeUndefined();
   const lmdb = createRequire(import.meta.url).resolve('lmdb');

@@ -37,7 +37,7 @@ function isMetaPage(fd: number): boolean {
   }
 }
 
-it('tells that the process can use the store no more, and lets go who waits for it', async () => {
+it('reports that the process cannot use the store any more, and releases waiting callers', async () => {
   const told: string[] = [];
   const store = openLmdbStore({ directory, clock: systemClock });
   const key = { pk: 'p', sk: 's' };

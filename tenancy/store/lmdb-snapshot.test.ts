@@ -41,7 +41,7 @@ describe('a lock file that says an earlier commit is the last, as another proces
 
   const written = Array.from({ length: commits }, (_, i) => `k${i}`);
 
-  test.each([1n, 2n, 3n, 5n])('%s commits forgotten: none is lost, and writing goes on', async (forgotten) => {
+  test.each([1n, 2n, 3n, 5n])('%s commits forgotten: none is lost, and writing continues', async (forgotten) => {
     poke(8, (last) => last - forgotten);
     await store.transact([put('after')]);
     expect(told).toHaveLength(1);
@@ -52,7 +52,7 @@ describe('a lock file that says an earlier commit is the last, as another proces
     await expectRows(['after', 'again', ...written]);
   });
 
-  test('is mended by whoever opens next, before anybody writes', async () => {
+  test('is repaired by the next process that opens it, before anyone writes', async () => {
     poke(8, (last) => last - 1n);
     await expectRows(written.slice(0, -1));
     const opener = openLmdbStore({ directory, clock: new MovableClock() });
@@ -60,7 +60,7 @@ describe('a lock file that says an earlier commit is the last, as another proces
     await opener.close();
   });
 
-  test('a lock file that is none is not written, and the write is refused', async () => {
+  test('a file that is not a lock file is left unchanged, and the write is refused', async () => {
     poke(8, (last) => last - 1n);
     poke(0, (header) => header ^ 1n);
     await expect(store.transact([put('after')])).rejects.toThrow(StoreUnavailable);

@@ -39,7 +39,7 @@ describe('lmdb on disk', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  test('a file whose first pages are damaged is refused by name, and left as it is', async () => {
+  test('a file with damaged first pages is refused by name, and left unchanged', async () => {
     await open().close();
     const whole = readFileSync(join(directory, 'data.mdb'));
     // Each in a folder of its own: this process has the file of one that was opened until it ends.
@@ -82,7 +82,7 @@ describe('lmdb on disk', () => {
     await second.close();
   });
 
-  test('closing waits for what was accepted', async () => {
+  test('closing waits for accepted writes', async () => {
     const first = open();
     const accepted = Promise.all(Array.from({ length: 50 }, (_, i) => first.transact([put(`k${i}`)])));
     await first.close();
@@ -92,7 +92,7 @@ describe('lmdb on disk', () => {
     await second.close();
   });
 
-  test('files belong to their owner alone', async () => {
+  test('files are accessible to their owner only', async () => {
     directory = join(directory, 'meta');
     const store = open();
     expect(statSync(directory).mode & 0o777).toBe(0o700);
@@ -100,7 +100,7 @@ describe('lmdb on disk', () => {
     await store.close();
   });
 
-  test('a directory that cannot be made is StoreUnavailable', () => {
+  test('a directory that cannot be created causes StoreUnavailable', () => {
     const file = join(directory, 'file');
     writeFileSync(file, '');
     expect(() => open({ directory: join(file, 'meta') })).toThrow(
@@ -133,7 +133,7 @@ describe('lmdb on disk', () => {
     await writing.close();
   });
 
-  test('keeps room of its own behind its last page, also when it has grown into it', async () => {
+  test('keeps reserved room after its last page, even after it has grown into it', async () => {
     const store = open();
     const bytes = (): number => statSync(join(directory, 'data.mdb')).size;
     await store.transact([put('first')]);
@@ -151,7 +151,7 @@ describe('lmdb on disk', () => {
     await again.close();
   });
 
-  test('the file stays bounded by pruning and page reuse', async () => {
+  test('pruning and page reuse keep the file bounded', async () => {
     const clock = new MovableClock();
     const store = open({ clock, changesKeptMax: 100 });
     const round = async (n: number): Promise<void> => {
@@ -204,7 +204,7 @@ describe('lmdb in several processes', () => {
     await store.close();
   });
 
-  test('kill -9 of a writing process leaves the other working', async () => {
+  test('after kill -9 of a writing process the other keeps working', async () => {
     const store = openLmdbStore({ directory, clock: new MovableClock(), pollIntervalMs: 2 });
     for (let round = 0; round < 5; round++) {
       const child = start(1_000_000);

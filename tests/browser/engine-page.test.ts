@@ -161,21 +161,24 @@ describe('the engine page', () => {
     await page.close();
   });
 
-  it.each(['Live', 'Reconnecting'])('fits every width from a telephone to a wall while it is %s', async (status) => {
-    const page = await context.newPage();
-    if (status !== 'Live') await page.route('**/admin/v1/events/stream', (route) => route.abort());
-    await signIn(page);
-    await page.locator('#live', { hasText: status }).waitFor();
-    for (const width of [360, 560, 800, 1040, 1280, 1920]) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.waitForFunction((wanted) => window.innerWidth === wanted, width);
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-      expect(over, `${width} px`).toBeLessThanOrEqual(0);
-    }
-    await page.close();
-  });
+  it.each(['Live', 'Reconnecting'])(
+    'fits every width from a phone to a wall display while it is %s',
+    async (status) => {
+      const page = await context.newPage();
+      if (status !== 'Live') await page.route('**/admin/v1/events/stream', (route) => route.abort());
+      await signIn(page);
+      await page.locator('#live', { hasText: status }).waitFor();
+      for (const width of [360, 560, 800, 1040, 1280, 1920]) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.waitForFunction((wanted) => window.innerWidth === wanted, width);
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(over, `${width} px`).toBeLessThanOrEqual(0);
+      }
+      await page.close();
+    },
+  );
 
-  it('shows hostile names as the text that they are', async () => {
+  it('shows hostile names as plain text', async () => {
     const hostile = `"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'`;
     const page = await context.newPage();
     await page.route('**/admin/v1/engine', async (route) => {

@@ -138,7 +138,7 @@ async function killBusiest(): Promise<void> {
 }
 
 describe('a page that subscribes', () => {
-  it('shows every record once and in order over cuts, silence, dead brokers and a reload', async () => {
+  it('shows every record once and in order through cuts, silence, dead brokers and a reload', async () => {
     const relay = await Relay.to(instance.http);
     const { address, child } = await serveExample(relay.address);
     await createTopic(instance, demoAccess(instance), 'page', partitions);
@@ -189,7 +189,7 @@ describe('a page that subscribes', () => {
     await relay.close();
   });
 
-  it('comes in from any origin by a ticket, once, or by the key as a subprotocol', async () => {
+  it('connects from any origin with a single-use ticket, or with the key as a subprotocol', async () => {
     const { address, child } = await serveExample(instance.http);
     const page = await browser.newPage();
     // Any page of another origin; this one stays idle, for its topic does not exist.

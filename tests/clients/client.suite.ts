@@ -63,7 +63,7 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     expect(valuesOf(read).sort()).toEqual(valuesOf(records).sort());
   });
 
-  it('produces idempotently: each once, in order', async () => {
+  it('produces idempotently: each record once, in order', async () => {
     await createTopic(at, own('idempotent'), 1);
     const records = keyedValues('once', 300);
     await produce({ topic: own('idempotent'), records, idempotent: true });
@@ -93,7 +93,7 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     expect(await driver.take(at, { ...join, count: 20 })).toEqual(valuesOf(records.slice(10)));
   });
 
-  it('reads in a group of three, one of whom is killed', async () => {
+  it('reads in a group of three, of which one is killed', async () => {
     await createTopic(at, own('shared'), 6);
     const join = { group: own('sharers'), topic: own('shared') };
     const members = [0, 1, 2].map(() => driver.member(at, join));
@@ -148,7 +148,7 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     });
   }
   if (setConfig) {
-    it('reads what its topic has compressed anew', async () => {
+    it('reads records that the broker recompressed', async () => {
       const topic = own('recompressed');
       await createTopic(at, topic, 1);
       const records = keyedValues('anew', 200);
@@ -195,7 +195,7 @@ function steps(name: ClientName, driver: ClientDriver, at: Access, more?: (at: A
     });
   }
   if (describeGroup) {
-    it('describes a group that nobody is in', async () => {
+    it('describes an empty group', async () => {
       expect(await describeGroup(at, own('resumers'))).toMatchObject({ state: 'empty', members: 0 });
     });
   }

@@ -212,7 +212,7 @@ const driver: ClientDriver = {
 };
 
 clientSuite('java-tools', driver, (at) => {
-  it('moves replicas under a throttle, which is shown meanwhile and gone behind it', async () => {
+  it('moves replicas under a throttle, which is shown meanwhile and gone afterwards', async () => {
     await driver.createTopic!(at, 'throttled', 2);
     const file = join(folder, `moves-of-${at.username}.json`);
     const partitions = [0, 1].map((partition) => ({ topic: 'throttled', partition, replicas: [1] }));

@@ -50,14 +50,14 @@ for (const { name: target, access } of inject('targets')) {
         expect(await count(at, 'first', lines * 2)).toEqual(expected(10));
       });
 
-      it('makes the topics that it needs', async () => {
+      it('creates the topics that it needs', async () => {
         expect(await preparing.topics!(at)).toEqual(expect.arrayContaining([changelog, repartition]));
         expect((await preparing.configs!(at, changelog)).get('cleanup.policy')).toBe('compact');
         const configs = await preparing.configs!(at, repartition);
         expect([configs.get('retention.ms'), configs.get('segment.bytes')]).toEqual(['-1', '52428800']);
       });
 
-      it('finds its state again where its folder is lost', async () => {
+      it('rebuilds its state after its folder is lost', async () => {
         await produce();
         expect(await count(at, 'second', lines * 4)).toEqual(expected(20));
       });

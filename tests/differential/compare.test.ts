@@ -40,7 +40,7 @@ function compared(kafka: unknown, headgate: unknown, step = produce): string[] {
 }
 
 describe('the comparer', () => {
-  it('takes equal answers for equal', () => {
+  it('accepts equal answers', () => {
     expect(compared(produced(), produced())).toEqual([]);
   });
 
@@ -49,30 +49,30 @@ describe('the comparer', () => {
     ['another offset', { baseOffset: 5 }, 'baseOffset: kafka 4, headgate 5'],
     ['another start', { logStartOffset: 1 }, 'logStartOffset: kafka 0, headgate 1'],
     ['a record error', { recordErrors: [{ batchIndex: 0 }] }, 'recordErrors: kafka has 0 [], headgate 1'],
-  ])('sees %s', (_name, change, said) => {
+  ])('reports %s', (_name, change, said) => {
     const found = compared(produced(), produced(change));
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(`responses[0].partitionResponses[0].${said}`);
   });
 
-  it('sees an answer that is missing, and one that is too much', () => {
+  it('reports a missing answer, and a superfluous one', () => {
     expect(compared(produced(), { ...produced(), responses: [] })).toHaveLength(1);
     expect(compared({ ...produced(), responses: [] }, produced())).toHaveLength(1);
   });
 
-  it('sees an end of the connection where there was an answer', () => {
+  it('reports a closed connection in place of an answer', () => {
     const pair = { kafka: { errorCode: 0 }, headgate: { ending: 'closed' } };
     expect(compare(produce, pair)).toHaveLength(2);
   });
 
-  it('takes made-up values for the same when the same step got them, and only then', () => {
+  it('treats generated values as equal only if the same step created them', () => {
     const answer = (producerId: number): object => ({ throttleTimeMs: 3, errorCode: 0, producerId, producerEpoch: 0 });
     const step = ask(22, 4, {});
     expect(compared(answer(7), answer(9), step)).toEqual([]);
     expect(compared(answer(7), answer(7), step)).toHaveLength(1);
   });
 
-  it('wants the same records named, in whatever words', () => {
+  it('requires the same records to be named, in whatever words', () => {
     const named = (batchIndex: number, batchIndexErrorMessage: string | null): object =>
       produced({ errorCode: 32, recordErrors: [{ batchIndex, batchIndexErrorMessage }] });
     expect(compared(named(1, 'x'), named(1, null))).toEqual([]);
@@ -80,7 +80,7 @@ describe('the comparer', () => {
     expect(compared(named(1, 'x'), produced({ errorCode: 32 }))).toHaveLength(1);
   });
 
-  it('forgives a refused transactional id, but not an answer that is no refusal', () => {
+  it('forgives a refused transactional id, but not any other answer', () => {
     const step = ask(10, 4, { keyType: 1, coordinatorKeys: ['a'] });
     const found = (errorCode: number): object => ({ throttleTimeMs: 0, coordinators: [{ key: 'a', errorCode }] });
     expect(compared(found(0), found(44), step)).toEqual([]);
@@ -88,7 +88,7 @@ describe('the comparer', () => {
     expect(compared(found(0), found(44), ask(10, 4, { keyType: 0, coordinatorKeys: ['a'] }))).toHaveLength(1);
   });
 
-  it('takes times of appends for the same, and no others', () => {
+  it('treats append times as equal, but no other times', () => {
     const step = ask(2, 4, {});
     const found = (timestamp: number): object => ({
       throttleTimeMs: 0,
@@ -101,7 +101,7 @@ describe('the comparer', () => {
     expect(compared(found(10_001), found(20_002), step)).toHaveLength(1);
   });
 
-  it('forgives that Kafka fails as a whole at one thing, when that one is refused', () => {
+  it('forgives that Kafka fails a whole request because of one item, if Headgate refuses that item', () => {
     const failed = { throttleTimeMs: 0, errorCode: -1, sessionId: 0, responses: [] };
     const fetched = (topicId: string, errorCode: number): object => ({
       ...failed,
@@ -126,7 +126,7 @@ describe('the comparer', () => {
     expect(compared(described('run-t', -1), described('run-t', 0), pages)).not.toEqual([]);
   });
 
-  it('takes no list of aborted transactions for an empty one, where there are no records', () => {
+  it('treats a null list of aborted transactions as empty if there are no records', () => {
     const fetched = (abortedTransactions: unknown, changes: object = {}): object => {
       const part = { partitionIndex: 0, errorCode: 0, records: [], ...changes };
       return { errorCode: 0, responses: [{ topic: 'run-t', partitions: [{ ...part, abortedTransactions }] }] };
@@ -137,12 +137,12 @@ describe('the comparer', () => {
     expect(compared(fetched(null, { errorCode: 1 }), fetched([], { errorCode: 1 }), fetch)).toHaveLength(1);
   });
 
-  it('forgives an error without a name, but not an answer in its place', () => {
+  it('forgives an unknown error code, but not a success in its place', () => {
     expect(compared(produced({ errorCode: -1 }), produced({ errorCode: 2 }))).toEqual([]);
     expect(compared(produced({ errorCode: -1 }), produced())).toHaveLength(1);
   });
 });
 
-it('docs/kafka-differences.md is in step with the list', async () => {
+it('docs/kafka-differences.md matches the list', async () => {
   await expect(differencesPage()).toMatchFileSnapshot('../../docs/kafka-differences.md');
 });

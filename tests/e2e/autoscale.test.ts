@@ -60,7 +60,7 @@ const padded =
   (key, value) =>
     send(key, pad(value));
 
-it('grows and shrinks with the load, and goes through planned moves, without losing a record', async () => {
+it('the fleet grows and shrinks with the load by planned moves, without losing a record', async () => {
   const access = demoAccess(instance);
   await createTopic(instance, access, 'scaled', 12);
   const doubts = new Doubts();

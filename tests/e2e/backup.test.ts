@@ -61,7 +61,7 @@ async function read(instance: Instance, access: Access): Promise<string[]> {
   return (await readAll(instance, access, 'kept')).map(({ value }) => value.split(' ')[0]!);
 }
 
-it('has all that was acknowledged before it began, each lane in order, and serves beside the original', async () => {
+it('a backup has everything acknowledged before it began, in order, and serves beside the original', async () => {
   const original = await start();
   const access = demoAccess(original);
   await createTopic(original, access, 'kept', 6);
@@ -104,7 +104,7 @@ it('has all that was acknowledged before it began, each lane in order, and serve
   expect(new Set(await read(original, access))).toEqual(new Set(load.acknowledged));
 });
 
-it('is made of a folder that nobody serves, and of nothing that is no data folder', async () => {
+it('a folder that nobody serves can be backed up, but nothing that is not a data folder', async () => {
   const original = await start();
   const access = demoAccess(original);
   await createTopic(original, access, 'kept', 6);
@@ -122,7 +122,7 @@ it('is made of a folder that nobody serves, and of nothing that is no data folde
   expect((await read(restored, demoAccess(restored))).sort()).toEqual(['a', 'b', 'c']);
 });
 
-it('leaves what it opened to who opens it just then, as a server does that ends in order', async () => {
+it('a backup leaves the store usable for a process that opens it as the backup ends, like a server that shuts down', async () => {
   const original = await start();
   const { data } = original;
   await original.stop();

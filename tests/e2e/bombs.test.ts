@@ -96,7 +96,7 @@ async function readAsJson(topic: string): Promise<boolean> {
   return page.code === 'records-unreadable';
 }
 
-it('40 readers of bombs leave every process below 512 MiB', async () => {
+it('40 readers of bombs keep every process below 512 MiB', async () => {
   const lanes = Array.from({ length: connections }, () => codecs.map(([topic]) => readAsJson(topic)));
   const looks = Array.from({ length: connections }, () => lookForTimes());
   const [read] = await Promise.all([Promise.all(lanes.flat()), Promise.all(looks)]);
@@ -121,14 +121,14 @@ function deafReader(streams: ClientRequest[]): Promise<void> {
   });
 }
 
-it('readers of an event stream that do not read on are not owed a bomb each', async () => {
+it('event stream readers that stop reading do not hold a decompressed bomb each', async () => {
   const streams: ClientRequest[] = [];
   await Promise.all(Array.from({ length: deafReaders }, () => deafReader(streams)));
   expect((await peaks())[0]).toBeLessThan(residentBytesMax);
   for (const stream of streams) stream.on('error', () => undefined).destroy();
 });
 
-it('who reads on gets all of it, once and in order', async () => {
+it('a reader that continues gets everything, once and in order', async () => {
   const got: number[] = [];
   const path = `/v1/topics/${readable}/records?from=earliest`;
   const ending = new AbortController();
@@ -149,7 +149,7 @@ it('who reads on gets all of it, once and in order', async () => {
   expect(got).toEqual(Array.from({ length: readableRecords }, (_, i) => i));
 });
 
-it('and so over WebSocket', async () => {
+it('a WebSocket reader gets everything, once and in order', async () => {
   const got: number[] = [];
   const socket = new WebSocket(`${instance.http.replace('http', 'ws')}/v1/ws`, { headers: authorized(tenant) });
   await new Promise<void>((resolve, reject) => {

@@ -20,25 +20,28 @@ beforeEach(async () => {
 });
 afterEach(() => apart?.remove());
 
-it.runIf(canUnshare)('are refused as long as the brokers serve, who lose nothing', async () => {
-  const values = await apart.fill();
-  const pids = await apart.brokerPids();
-  await apart.controllers[0]!.end('SIGKILL');
-  await apart.gateway.stop('SIGKILL');
-  const within = { entrance, data: apart.data };
-  const refusal = /broker \d of this data folder already serves at .*, but its process \d+ is not visible from here/;
-  await expect(startInstallation([], apart.data, within)).rejects.toThrow(refusal);
-  await expect(startInstallation(['--role', 'gateway'], apart.data, within)).rejects.toThrow(refusal);
-  const controller = apart.controller([], entrance);
-  await once(controller.child, 'close');
-  expect(controller.lines.join('\n')).toMatch(refusal);
-  // Where they are found when they are stopped, or have no session yet.
-  const { notes, program } = { notes: join(apart.data, 'run'), program: compiledPrograms.detachedBroker };
-  expect(new Set(notedBrokers({ data: apart.data, notes }, program))).toEqual(new Set(pids));
+it.runIf(canUnshare)(
+  'starts in another container are refused while the brokers serve, which lose nothing',
+  async () => {
+    const values = await apart.fill();
+    const pids = await apart.brokerPids();
+    await apart.controllers[0]!.end('SIGKILL');
+    await apart.gateway.stop('SIGKILL');
+    const within = { entrance, data: apart.data };
+    const refusal = /broker \d of this data folder already serves at .*, but its process \d+ is not visible from here/;
+    await expect(startInstallation([], apart.data, within)).rejects.toThrow(refusal);
+    await expect(startInstallation(['--role', 'gateway'], apart.data, within)).rejects.toThrow(refusal);
+    const controller = apart.controller([], entrance);
+    await once(controller.child, 'close');
+    expect(controller.lines.join('\n')).toMatch(refusal);
+    // Where they are found when they are stopped, or have no session yet.
+    const { notes, program } = { notes: join(apart.data, 'run'), program: compiledPrograms.detachedBroker };
+    expect(new Set(notedBrokers({ data: apart.data, notes }, program))).toEqual(new Set(pids));
 
-  await apart.controller().works;
-  apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
-  expect(await apart.brokerPids()).toEqual(pids);
-  expect(pids.filter(isGone)).toEqual([]);
-  expect(await apart.filled()).toEqual(values);
-});
+    await apart.controller().works;
+    apart.gateway = await startInstallation(['--role', 'gateway'], apart.data);
+    expect(await apart.brokerPids()).toEqual(pids);
+    expect(pids.filter(isGone)).toEqual([]);
+    expect(await apart.filled()).toEqual(values);
+  },
+);

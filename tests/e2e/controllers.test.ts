@@ -35,7 +35,7 @@ const isWhole = (engine: EngineShown, controllers: number): boolean => {
 const keeperOf = ({ controllers }: EngineShown): string | undefined =>
   controllers.find(({ alive, keepsFleet }) => alive && keepsFleet)?.controllerId;
 
-it('go on writing whatever happens to the controllers', async () => {
+it('clients keep writing whatever happens to the controllers', async () => {
   const access = demoAccess(apart.gateway);
   await createTopic(apart.gateway, access, 'apart', 6);
   const doubts = new Doubts();

@@ -70,7 +70,7 @@ async function write(): Promise<void> {
   await producer.disconnect();
 }
 
-it('a failover finds files, and a client that logs in finds a place, beside any number of connections', async () => {
+it('a failover can open its files, and a client can log in, beside any number of connections', async () => {
   await start(1_024);
   await killTwo();
   await write();
@@ -78,7 +78,7 @@ it('a failover finds files, and a client that logs in finds a place, beside any 
   expect(instance.isRunning).toBe(true);
 });
 
-it('what a failover found no files for is done when the connections have ended', async () => {
+it('a failover that ran out of files completes once the connections have ended', async () => {
   // Too few for what is kept to be enough.
   await start(160);
   await killTwo();
@@ -87,7 +87,7 @@ it('what a failover found no files for is done when the connections have ended',
   expect(instance.isRunning).toBe(true);
 });
 
-it('a broker that cannot be started for want of files is refused, and started later', async () => {
+it('a broker that cannot start for lack of files is refused, and started later', async () => {
   const script = `
     import { closeSync, openSync } from 'node:fs';
     import { systemClock } from '${dist}/engine/kernel/clock.js';

@@ -9,7 +9,7 @@ import { ControllerProcess } from '../soak/controller-process.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-it('gateways that are the first together have one admin key, one demo tenant and one key of it', async () => {
+it('gateways that start first at the same time have one admin key, one demo tenant and one key for it', async () => {
   const data = mkdtempSync(join(tmpdir(), 'headgate-first-'));
   // The last to be called.
   onTestFinished(() => rmSync(data, { recursive: true, force: true }));

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => apart.remove());
 
 describe('brokers', () => {
-  it.each(['a controller', 'a process that is everything'])('do not keep %s from its start', async (next) => {
+  it.each(['a controller', 'a process that is everything'])('do not prevent %s from starting', async (next) => {
     const values = await apart.fill();
     const pids = await apart.brokerPids();
     await apart.controllers[0]!.end('SIGKILL');
@@ -30,7 +30,7 @@ describe('brokers', () => {
     expect(await apart.filled()).toEqual(values);
   });
 
-  it('do not keep a gateway from its start while no controller is alive', async () => {
+  it('do not prevent a gateway from starting while no controller is alive', async () => {
     const values = await apart.fill();
     const pids = await apart.brokerPids();
     await apart.controllers[0]!.end('SIGKILL');
@@ -41,7 +41,7 @@ describe('brokers', () => {
     expect(await apart.filled()).toEqual(values);
   });
 
-  it('are killed by a controller that cannot write either', async () => {
+  it('are killed even by a controller that cannot write either', async () => {
     const values = await apart.fill();
     const pids = await apart.brokerPids();
     await stopInCommit(apart.data, pids, commitWaitMsMax);
@@ -56,7 +56,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
   let topics = 0;
   const makesTopic = (): Promise<void> => createTopic(apart.gateway, demoAccess(apart.gateway), `made-${++topics}`, 1);
 
-  it('is killed when it is a controller, and its work goes on', async () => {
+  it('is killed if it is a controller, and its work continues', async () => {
     const values = await apart.fill();
     const [controller] = apart.controllers;
     await apart.controller().works;
@@ -72,7 +72,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
     );
   });
 
-  it('is killed when it is a gateway, and another one serves', async () => {
+  it('is killed if it is a gateway, and another one serves', async () => {
     const values = await apart.fill();
     const stopped = apart.gateway;
     await stopWithLock(apart.data, stopped.pid, () => makesTopic().catch(() => undefined));
@@ -81,7 +81,7 @@ describe('one of several that share the folder, whom everybody waits for', () =>
     expect(await apart.filled()).toEqual(values);
   });
 
-  it('keeps nobody from starting', async () => {
+  it('prevents no process from starting', async () => {
     const values = await apart.fill();
     const [controller] = apart.controllers;
     await apart.gateway.stop('SIGKILL');

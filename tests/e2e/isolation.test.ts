@@ -39,7 +39,7 @@ describe('two tenants', () => {
     expect((await readAll(instance, south, 'orders')).map(({ value }) => value)).toEqual(['south:0']);
   });
 
-  it('each reads its own records over Kafka, and the same group name is another group', async () => {
+  it('each reads its own records over Kafka, and the same group name means another group', async () => {
     for (const [access, name] of [
       [north, 'north'],
       [south, 'south'],
@@ -60,7 +60,7 @@ describe('two tenants', () => {
     }
   });
 
-  it('a topic of the other one is a topic that does not exist', async () => {
+  it('a topic of the other tenant does not exist', async () => {
     const foreign = await ask(south, '/v1/topics/only-north');
     const nowhere = await ask(south, '/v1/topics/no-such');
     expect(foreign.status).toBe(404);
@@ -76,32 +76,32 @@ describe('two tenants', () => {
     ).toEqual(['orders']);
   });
 
-  it('inner names, as the engine has them, reach nothing', async () => {
+  it('inner names of the engine reach nothing', async () => {
     const inner = `${north.clusterId}.only-north`;
     expect((await ask(south, `/v1/topics/${inner}`)).status).toBe(404);
     expect((await ask(south, `/v1/topics/${encodeURIComponent(`${north.clusterId}:offsets`)}`)).status).toBe(404);
   });
 
-  it('a cursor of the other one is no cursor', async () => {
+  it('a cursor of the other tenant is invalid', async () => {
     const page = (await (await ask(north, '/v1/topics/only-north/records?from=earliest')).json()) as { next: string };
     const answer = await ask(south, `/v1/topics/orders/records?cursor=${page.next}`);
     expect([400, 404, 409]).toContain(answer.status);
     expect(await answer.text()).not.toContain('secret');
   });
 
-  it('what one deletes and creates leaves the other alone', async () => {
+  it('topics that one deletes and creates do not affect the other', async () => {
     await createTopic(instance, south, 'only-north', 1);
     expect((await ask(south, '/v1/topics/only-north', { method: 'DELETE' })).ok).toBe(true);
     expect((await readAll(instance, north, 'only-north')).map(({ value }) => value)).toEqual(['secret:0']);
   });
 
-  it('groups, members and lag are the own ones', async () => {
+  it('each sees its own groups, members and lag', async () => {
     const { groups } = (await (await ask(south, '/v1/groups')).json()) as { groups: { group: string }[] };
     expect(groups).toHaveLength(1);
     expect((await ask(south, '/v1/groups/no-such')).status).toBe(404);
   });
 
-  it('a subscription over WebSocket shows the own records only', async () => {
+  it('a WebSocket subscription shows only the tenant’s own records', async () => {
     const values = await new Promise<unknown[]>((resolve, reject) => {
       const socket = new WebSocket(`${instance.http.replace('http', 'ws')}/v1/ws`, { headers: authorized(south) });
       const seen: unknown[] = [];
@@ -124,7 +124,7 @@ describe('two tenants', () => {
     expect(new Set(values)).toEqual(new Set(['refused', 'south:0']));
   });
 
-  it('what is counted against a quota is what there is, however topics are grown and deleted at once', async () => {
+  it('quota counts match reality, however topics are grown and deleted concurrently', async () => {
     const { clusterId, ...access } = await instance.tenant('counted');
     const limits = { topicMutationsPerSecondMax: 1_000, partitionMutationsPer5MinutesMax: null };
     await instance.admin('PATCH', `/clusters/${clusterId}`, { limits });
@@ -148,14 +148,14 @@ describe('two tenants', () => {
     await instance.admin('DELETE', `/clusters/${clusterId}`);
   });
 
-  it('the control plane takes no tenant key', async () => {
+  it('the control plane rejects tenant keys', async () => {
     const answer = await fetch(`${instance.environment['HEADGATE_ADMIN']}/admin/v1/tenants`, {
       headers: authorized(north),
     });
     expect(answer.status).toBe(401);
   });
 
-  it('a revoked key stops on every door, on connections that are open too', async () => {
+  it('a revoked key stops working on every door, even on open connections', async () => {
     const { keyId, apiKey } = await instance.admin<{ keyId: string; apiKey: string }>(
       'POST',
       `/clusters/${south.clusterId}/keys`,

@@ -93,7 +93,7 @@ describe('a broker dies', () => {
     await allServe();
   });
 
-  it('or hangs, and acknowledges nothing after it wakes', async () => {
+  it('or hangs, and acknowledges nothing after it resumes', async () => {
     const access = demoAccess(instance);
     await createTopic(instance, access, 'hang', 6);
     const victim = await busiest();

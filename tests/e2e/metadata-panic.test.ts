@@ -28,7 +28,7 @@ process.on('SIGUSR2', () => {
   }
 });`;
 
-it('a gateway whose metadata store panics ends with its reason, a broker is replaced', async () => {
+it('a gateway whose metadata store panics logs the reason and ends; a broker is replaced', async () => {
   const data = mkdtempSync(join(tmpdir(), 'headgate-panic-'));
   const preload = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(breaksOnSignal)}`;
   instance = await startInstallation([], data, { entrance: ['/usr/bin/env', preload], data });

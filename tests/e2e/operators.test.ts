@@ -35,7 +35,7 @@ const broker = async (brokerId: number): Promise<Broker> =>
 const brokerUntil = (brokerId: number, holds: (shown: Broker) => boolean): Promise<Broker> =>
   vi.waitUntil(() => broker(brokerId).then((shown) => holds(shown) && shown), { timeout: 60_000, interval: 1 });
 
-it('does what operators ask at a gateway, though who keeps the fleet dies in the middle', async () => {
+it('a request of an operator at a gateway is done even if the controller that keeps the fleet dies half way', async () => {
   const access = demoAccess(apart.gateway);
   await apart.until('two share the shards', ({ controllers }) => {
     const shares = controllers.filter(({ alive }) => alive).map(({ shards }) => shards);

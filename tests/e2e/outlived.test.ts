@@ -22,7 +22,7 @@ async function outlived(): Promise<{ readonly values: string[]; readonly pids: n
 }
 
 it.each(['which serves', 'which is stopped'])(
-  'are ended by a process that is everything, one of them %s',
+  'brokers of a dead parent are ended by a process with all roles, one of them %s',
   async (state) => {
     const { values, pids } = await outlived();
     if (state === 'which is stopped') process.kill(pids[0]!, 'SIGSTOP');
@@ -32,7 +32,7 @@ it.each(['which serves', 'which is stopped'])(
   },
 );
 
-it('are adopted by a controller whose zones have other names', async () => {
+it('brokers of a dead parent are adopted by a controller whose zones have other names', async () => {
   const { pids } = await outlived();
   const controller = apart.controller(['--zones', 'x,y']);
   await controller.works;
@@ -40,7 +40,7 @@ it('are adopted by a controller whose zones have other names', async () => {
   expect(await apart.brokerPids()).toEqual(pids);
 });
 
-it('have a controller again at once, however long the lease of a killed one is', async () => {
+it('brokers of a killed controller get a new one at once, however long its lease is', async () => {
   const [first] = apart.controllers;
   const patient = apart.controller(['--lease-ms', '60000']);
   await patient.works;

@@ -20,7 +20,7 @@ afterEach(async () => {
 it.each([
   ['a full disk', '>/dev/full', 1, /^headgate: cannot write the output: ENOSPC[^\n]*\n$/],
   ['a pipe that nobody reads', '| true', 0, /^$/],
-])('a command whose output goes to %s ends without a stack', (_, where, code, told) => {
+])('a command whose output goes to %s ends without a stack trace', (_, where, code, told) => {
   const program = fileURLToPath(new URL('../../bin/headgate.mjs', import.meta.url));
   const script = `set -o pipefail 2>/dev/null; "$0" "$1" completion bash ${where}`;
   const ended = spawnSync('/bin/bash', ['-c', script, process.execPath, program], { encoding: 'utf8' });

@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 120_000 });
 let instance: Instance;
 afterEach(() => instance.remove());
 
-it('the folder is still served by one, and its brokers come back', async () => {
+it('one process still serves the folder, and its brokers return', async () => {
   instance = await startInstallation();
   const access = demoAccess(instance);
   await createTopic(instance, access, 'kept', 6);

@@ -31,7 +31,7 @@ async function started(): Promise<string[]> {
   return write(0, 20);
 }
 
-it('metadata of an earlier copy is refused beside volumes that went on, and served when somebody gives that up', async () => {
+it('metadata of an earlier copy is refused beside newer volumes, and served once an operator gives those up', async () => {
   await started();
   const meta = join(instance.data, 'meta');
   cpSync(meta, `${meta}-copy`, { recursive: true, filter: (path) => !path.endsWith('.sock') });
@@ -50,7 +50,7 @@ it('metadata of an earlier copy is refused beside volumes that went on, and serv
   expect(await read()).not.toEqual(expect.arrayContaining(later));
 });
 
-it('a whole folder that is copied after an orderly stop is put back as it was', async () => {
+it('a whole folder copied after an orderly stop can be restored', async () => {
   const first = await started();
   await instance.stop();
   const { data } = instance;
@@ -89,7 +89,7 @@ async function noted(more: () => Promise<void>): Promise<void> {
   }
 }
 
-it('a volume of an earlier copy is not taken for what it was, until it is back or somebody gives up what is missing', async () => {
+it('a volume of an earlier copy is refused until the newer one is back or an operator gives up what is missing', async () => {
   const first = await started();
   const { data } = instance;
   const volume = join(data, 'volumes', '2');

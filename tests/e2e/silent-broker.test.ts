@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => apart.remove());
 
-it('are waited for as long as a client says', async () => {
+it('a silent broker is awaited for as long as the client allows', async () => {
   const access = demoAccess(apart.gateway);
   await createTopic(apart.gateway, access, name, 1);
   const login = { bootstrap: apart.gateway.kafka, username: access.keyId, password: access.apiKey };

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => apart.remove());
 
-it('lose the fleet at once, however long their lease is, and touch nothing of it when they go on', async () => {
+it('stopped controllers lose the fleet at once, however long their lease is, and leave it alone when they resume', async () => {
   const values = await apart.fill();
   const [first] = apart.controllers;
   const patient = apart.controller(['--lease-ms', '60000']);

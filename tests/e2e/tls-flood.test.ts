@@ -66,7 +66,7 @@ async function startFlooded(): Promise<void> {
   await expect.poll(() => instance.errors.join('\n'), { timeout: 20_000 }).toContain('connections-full');
 }
 
-it('clients come in over each door at their first attempt', async () => {
+it('clients connect over each door at their first attempt', async () => {
   await startFlooded();
   const { HEADGATE_SASL_USERNAME: username, HEADGATE_SASL_PASSWORD: password } = instance.environment;
   const outcomes = { kafka: 0, http: 0, admin: 0 };

@@ -57,7 +57,7 @@ describe.each(refused === undefined ? ['uws', 'node'] : ['node'])('a renewed cer
     rmSync(folder, { recursive: true });
   });
 
-  it('is taken at every door, twice, and what is open goes on', async () => {
+  it('is loaded at every door, twice, and open connections continue', async () => {
     const kafka = Number(instance.kafka.split(':')[1]);
     const http = Number(new URL(instance.http).port);
     const admin = Number(new URL(instance.environment['HEADGATE_ADMIN']!).port);
@@ -86,7 +86,7 @@ describe.each(refused === undefined ? ['uws', 'node'] : ['node'])('a renewed cer
     for (const socket of open) socket.destroy();
   });
 
-  it('is not taken while it is broken', async () => {
+  it('is not loaded while it is invalid', async () => {
     copyFileSync(join(fixtures, 'next-key.pem'), join(folder, names[1]));
     process.kill(instance.pid, 'SIGHUP');
     await expect.poll(() => instance.errors.join('\n'), { timeout: 20_000 }).toContain('tls-certificate-refused');

@@ -63,7 +63,7 @@ function followSocket(heard: Heard): WebSocket {
   return socket;
 }
 
-it('are told which partitions cannot be read, have the others, and have all when the file is back', async () => {
+it('readers learn which partitions cannot be read, get the others, and get all when the file is back', async () => {
   instance = await startInstallation();
   await createTopic(instance, demoAccess(instance), 'kept', partitions.length);
   for (const partition of partitions) {

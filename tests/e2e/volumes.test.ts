@@ -49,7 +49,7 @@ async function crashed(flags: readonly string[] = []): Promise<void> {
   await instance.stop('SIGKILL');
 }
 
-it('partitions of a volume that is missing are not served as if they were empty, and are whole when it is back', async () => {
+it('partitions of a missing volume are not served as empty, and are whole when it is back', async () => {
   await crashed();
   const volume = join(instance.data, 'volumes', '2');
   renameSync(volume, `${volume}-elsewhere`);
@@ -63,7 +63,7 @@ it('partitions of a volume that is missing are not served as if they were empty,
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
 });
 
-it('a data folder that was moved is recovered where it is', async () => {
+it('a moved data folder is recovered in its new place', async () => {
   await crashed();
   const moved = `${instance.data}-moved`;
   renameSync(instance.data, moved);
@@ -71,7 +71,7 @@ it('a data folder that was moved is recovered where it is', async () => {
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
 });
 
-it('the start of a copy leaves the original as it is', async () => {
+it('starting a copy leaves the original unchanged', async () => {
   await crashed();
   const original = instance.data;
   const copy = mkdtempSync(join(tmpdir(), 'headgate-copy-'));
@@ -93,14 +93,14 @@ it('the start of a copy leaves the original as it is', async () => {
   }
 });
 
-it('volumes of more brokers than there are now are recovered too', async () => {
+it('volumes of more brokers than the fleet has now are recovered too', async () => {
   await crashed(['--brokers', '5']);
   instance = await startInstallation(['--brokers', '2'], instance.data);
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
   expect((await instance.brokers()).map(({ brokerId }) => brokerId)).toEqual([1, 2]);
 });
 
-it('is refused without any segment that the metadata names, and serves with those that are left', async () => {
+it('an installation without any segment that its metadata names is refused; one with some serves those', async () => {
   await crashed();
   instance = await startInstallation([], instance.data);
   await expect.poll(read, { timeout: 60_000 }).toEqual(whole);
@@ -118,7 +118,7 @@ it('is refused without any segment that the metadata names, and serves with thos
   await expect.poll(read, { timeout: 60_000 }).toContain('records-unavailable');
 });
 
-it('a volume of another installation is not taken for its own, and keeps what is on it', async () => {
+it('a volume of another installation is refused and keeps its contents', async () => {
   await crashed();
   const theirs = instance.data;
   await crashed();

@@ -57,7 +57,7 @@ describe('the disk of a broker', () => {
     ['is full before a write', (path) => ({ on: ['write'], path, error: 'full' })],
     ['is full in the middle of a record', (path) => ({ on: ['write'], path, error: 'full', afterBytes: 100 })],
     ['is nearly full', (path) => ({ on: ['measure'], path, error: 'full' })],
-  ])('%s: refused, readable, and back without a restart', async (name, rule) => {
+  ])('%s: writes are refused, reads work, and writes resume without a restart', async (name, rule) => {
     const topic = name.replaceAll(' ', '-');
     await createTopic(site.instance, access(), topic, 1);
     const producer = await plainProducer(topic);
@@ -96,7 +96,7 @@ describe('the disk of a broker', () => {
   it.each<[string, DiskRule['on'][number], string]>([
     ['fails to sync its log', 'datasync', '/wal/'],
     ['fails to write its log', 'write', '/wal/'],
-  ])('%s: it acknowledges nothing more, ends, and another takes over', async (name, on, path) => {
+  ])('%s: the broker stops acknowledging and ends, and another takes over', async (name, on, path) => {
     const topic = name.replaceAll(' ', '-');
     await createTopic(site.instance, access(), topic, 3);
     const sender = await kafkaSender(site.instance, access(), topic);
@@ -128,7 +128,7 @@ describe('the disk of a broker', () => {
       'is full in the middle of a segment',
       { on: ['write'], path: '/segments/', error: 'full', afterBytes: 50, once: true },
     ],
-  ])('%s: nothing is lost by it', async (name, rule) => {
+  ])('%s: nothing is lost', async (name, rule) => {
     const topic = name.replaceAll(' ', '-');
     await createTopic(site.instance, access(), topic, 1);
     const sender = await kafkaSender(site.instance, access(), topic);
@@ -148,7 +148,7 @@ describe('the disk of a broker', () => {
     await site.allServe();
   });
 
-  it('has a flipped bit in a segment: it is never served', async () => {
+  it('has a flipped bit in a segment: the bit is never served', async () => {
     const topic = 'bit-rot';
     await createTopic(site.instance, access(), topic, 1);
     const sender = await kafkaSender(site.instance, access(), topic);

@@ -128,7 +128,7 @@ describe('a loss of power', () => {
     }
   });
 
-  it('that tears the last commit at any byte leaves the records before it', async () => {
+  it('that tears the last commit at any byte leaves all records before it', async () => {
     const last = journal.findLastIndex(({ op }) => op === 'write');
     const write = journal[last] as Extract<JournalEntry, { op: 'write' }>;
     const bytes = Buffer.from(write.data, 'base64').length;
@@ -143,7 +143,7 @@ describe('a loss of power', () => {
     }
   });
 
-  it('and a flipped bit anywhere in the log is never taken for a record', async () => {
+  it('and a flipped bit anywhere in the log never produce a false record', async () => {
     const [[path, image]] = [...imagesAfter(journal, journal.length, keepsAll)] as [[string, Buffer]];
     const random = seededRandom(6);
     let refused = 0;
@@ -164,7 +164,7 @@ describe('a loss of power', () => {
     expect(refused).toBeGreaterThan(flips / 4);
   });
 
-  it('takes nothing that was acknowledged, and brings nothing that was never sent', async () => {
+  it('loses nothing acknowledged, and invents nothing', async () => {
     const random = seededRandom(7);
     for (const each of journals) {
       const survival: Survival = {

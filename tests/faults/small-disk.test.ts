@@ -102,14 +102,14 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
 
   const processes = async (): Promise<number[]> => (await instance.brokers()).map(({ pid }) => pid);
 
-  it('that is full before there is an installation: its start is refused by name, and nothing stands in the way of the next', async () => {
+  it('that is full before the first start: the start is refused by name, and the next one can succeed', async () => {
     mkdirSync(`${small.outside}/data`);
     small.fill('all', 0);
     await expect(start()).rejects.toThrow(/metadata store in .*: its disk is full/);
     small.makeRoom();
   });
 
-  it('that nears its end: refused, readable, and back in the same processes', async () => {
+  it('that is nearly full: writes are refused, reads work, and writes resume in the same processes', async () => {
     await start();
     await createTopic(instance, demoAccess(instance), topic, 1);
     await writesAgain();
@@ -126,7 +126,7 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     expect(await processes()).toEqual(before);
   });
 
-  it('without one byte left: leases are renewed, reads go on, and writes do when there is room', async () => {
+  it('without one byte left: leases are renewed, reads continue, and writes resume when there is room', async () => {
     const before = await processes();
     small.fill('all', 0);
     await refuses();
@@ -184,7 +184,7 @@ describe.skipIf(typeof disk === 'string')('a small file system', () => {
     return [response.status, text === '' ? undefined : JSON.parse(text)];
   }
 
-  it('on which everything is killed: the next start has all that was acknowledged, while it is still nearly full', async () => {
+  it('on which everything is killed: the next start has everything acknowledged, while it is still nearly full', async () => {
     small.fill('all', 0);
     await refuses();
     await kafka.close();

@@ -5,7 +5,7 @@ import { campaign } from './campaign.ts';
 
 const mebi = 1024 * 1024;
 
-it('answers or ends whatever comes, and nobody else feels it', async () => {
+it('answers or closes every input, unnoticed by other tenants', async () => {
   // node:http is what a Headgate has where the other does not load.
   const target = { server: (await uwsRefusal()) === undefined ? 'uws' : 'node', tls: false } as const;
   const { report, peakBytes } = await campaign({ seed: 1, inputs: 2_500, stalls: false, target, say: () => undefined });

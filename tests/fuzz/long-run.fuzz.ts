@@ -11,7 +11,7 @@ function setting(name: string, otherwise: number): number {
 }
 
 it(
-  'answers or ends whatever comes, and nobody else feels it',
+  'answers or closes every input, unnoticed by other tenants',
   async () => {
     const seed = setting('HEADGATE_FUZZ_SEED', 1);
     const inputs = setting('HEADGATE_FUZZ_INPUTS', 100_000);

@@ -64,7 +64,7 @@ describe('an installation over S3', () => {
     await server?.remove();
   });
 
-  it('rolls up into the bucket and into nothing else', async () => {
+  it('rolls up only into the bucket', async () => {
     await produce(20);
     await until('a roll-up', 30_000, () => server.objects(prefix).length > 0);
     expect(readdirSync(join(instance.data, 'segments'))).toEqual([]);
@@ -78,7 +78,7 @@ describe('an installation over S3', () => {
     await expectAll();
   });
 
-  it('takes writes while the bucket is away, and rolls up when it is back', async () => {
+  it('accepts writes while the bucket is away, and rolls up when it is back', async () => {
     await server.down();
     const before = server.objects(prefix);
     await produce(24);
@@ -88,7 +88,7 @@ describe('an installation over S3', () => {
     await expectAll();
   });
 
-  it('is backed up with what is in the bucket, and starts from that without it', async () => {
+  it('is backed up with the contents of the bucket, and starts from the backup without it', async () => {
     const copy = `${instance.data}-copy`;
     const bare = promisify(execFile)(process.execPath, [main, 'backup', copy, '--data', instance.data]);
     await expect(bare).rejects.toThrow('--segments');
@@ -123,7 +123,7 @@ describe('an installation over S3', () => {
     expect(server.objects(prefix).length).toBeGreaterThan(before);
   });
 
-  it('removes objects with the records in them', async () => {
+  it('removes objects together with their records', async () => {
     await instance.stop();
     instance = await startInstallation(flags(), instance.data);
     const kafka = kafkaOf(instance, demoAccess(instance)).admin();

@@ -16,7 +16,7 @@ describe('segments in S3', () => {
 
   segmentStoreSuite(() => open());
 
-  it('never write over an object that is there', async () => {
+  it('never overwrite an existing object', async () => {
     const store = open();
     const put = async (text: string): Promise<void> => {
       const file = store.create('same-name');
@@ -33,7 +33,7 @@ describe('segments in S3', () => {
     await store.remove('same-name');
   });
 
-  it('say what is wrong with the bucket, and fail in a way that can be retried when nobody answers', async () => {
+  it('say what is wrong with the bucket, and fail with a retriable error when nobody answers', async () => {
     await open().probe();
     await expect(open('no-such-bucket').probe()).rejects.toThrow('does not exist');
     await server.down();

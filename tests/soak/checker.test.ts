@@ -62,13 +62,13 @@ describe('a good history', () => {
     expect(names(...entries)).toEqual([]);
   });
 
-  it('of a plain producer that repeats, and of a group that reads again', () => {
+  it('of a plain producer that repeats, and of a group that rereads', () => {
     const [one, two] = [valueOf(plain, 0), valueOf(plain, 1)];
     const again = [read('group g', 0, one, two), read('group g', 1, two, one)];
     expect(names(sent(one), sent(two), acked(1, two), ...again, final(one, two, one))).toEqual([]);
   });
 
-  it('of commits that go on', () => {
+  it('of commits that advance', () => {
     const commits = [commit('commits', 3), commit('committed', 3), commit('commits', 5)];
     // Acknowledged after the question was asked: either answer is good.
     expect(names(...commits, asks, commit('committed', 5), found(3), asks, found(5))).toEqual([]);
@@ -83,19 +83,19 @@ describe('a group', () => {
   const commits = (offset: number): Entry[] => [commit('commits', offset), commit('committed', offset)];
   const elsewhere: Entry = { kind: 'committed', group: 'g', partition: 1, offset: 9 };
 
-  it('that stands still while records are acknowledged is stuck, once', () => {
+  it('that stands still while records are acknowledged is reported as stuck, once', () => {
     expect(names(...acks(0, 0, 900, 1800, 2001, 2900), stored(5))).toEqual(['stuck']);
   });
 
-  it('that commits in time is not', () => {
+  it('that commits in time is not stuck', () => {
     expect(names(...acks(0, 0, 900, 1800), ...commits(3), ...acks(3, 2100, 3000, 3900), stored(6))).toEqual([]);
   });
 
-  it('is not when nothing is acknowledged meanwhile', () => {
+  it('is not stuck when nothing is acknowledged meanwhile', () => {
     expect(names(...acks(0, 0, 900, 60_000), ...commits(3), ...acks(3, 120_000), stored(4))).toEqual([]);
   });
 
-  it('whose other partitions go on is stuck in the one that does not, and again after it went on', () => {
+  it('is stuck in the one partition that does not advance, and again after it advanced', () => {
     const still = [...acks(0, 0, 900), elsewhere, ...acks(2, 1800, 2001)];
     const again = [...commits(4), ...acks(4, 2900, 3800), elsewhere, ...acks(6, 4700, 4901)];
     expect(names(...still, ...again, stored(8))).toEqual(['stuck', 'stuck']);
@@ -133,7 +133,7 @@ describe('a planted anomaly', () => {
   });
 });
 
-it('values survive as text, and nothing else is a value', () => {
+it('values survive as text, and no other text is a value', () => {
   expect(parseValue(valueText(valueOf(12, 345_678)))).toBe(valueOf(12, 345_678));
   for (const text of ['', '1', '1:', ':1', '1:2x', 'a:1']) expect(parseValue(text)).toBeNaN();
 });

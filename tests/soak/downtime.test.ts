@@ -26,7 +26,7 @@ it('a sample ends with the first write that was sent after the fault', () => {
   });
 });
 
-it('the longest pause is told with and without the time in which the parent was stopped', () => {
+it('the longest pause is reported with and without the time in which the parent was stopped', () => {
   const downtime = new Downtime(2);
   for (const partition of [0, 1]) downtime.acked(partition, 90, 100);
   downtime.hit('hang-parent', 150, [0, 1]);
@@ -46,7 +46,7 @@ it('the longest pause is told with and without the time in which the parent was 
   });
 });
 
-it('what a fault of the parent interrupts is its own', () => {
+it('downtime of a broker fault that a parent fault interrupts counts for the parent fault', () => {
   const downtime = new Downtime(1);
   downtime.hit('kill-broker', 100, [0]);
   downtime.hit('kill-parent', 200, [0]);

@@ -5,7 +5,7 @@ import { isPlanned, planFaults } from './fault-plan.ts';
 it.each([
   ['one process that is everything', false, 10],
   ['processes apart', true, 16],
-])('a seed draws the same faults again, and as many by force as asked for: %s', (_, isApart, kinds) => {
+])('a seed always draws the same faults, with the requested number of forced ones: %s', (_, isApart, kinds) => {
   const draw = (seed: number) => [...planFaults(seededRandom(seed), 200, 4000, isApart)];
   expect(draw(7)).toEqual(draw(7));
   expect(draw(7)).not.toEqual(draw(8));

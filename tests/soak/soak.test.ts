@@ -6,7 +6,7 @@ import { runSoak } from './soak.ts';
 
 const program = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'bin', 'main.js');
 
-it('loses, doubles and invents nothing while brokers die', { timeout: 300_000 }, async () => {
+it('loses, duplicates and invents nothing while brokers die', { timeout: 300_000 }, async () => {
   const lines: string[] = [];
   const { report, anomalies, log } = await runSoak({
     program,

@@ -7,7 +7,7 @@ const series = (value: (seconds: number) => number) =>
   Array.from({ length: 600 }, (_, seconds) => ({ seconds, value: value(seconds) }));
 
 describe('flatness', () => {
-  it('forgives a warm-up, noise, and what shrinks', () => {
+  it('forgives a warm-up, noise, and a decrease', () => {
     const random = seededRandom(5);
     const noisy = series((s) => Math.min(100, s) + (random.u32() % 40));
     expect(flatnessOf(noisy, 120, allowance).isFlat).toBe(true);
@@ -22,7 +22,7 @@ describe('flatness', () => {
     expect(flatnessOf([], 0, allowance).isFlat).toBe(true);
   });
 
-  it('finds a leak beside a sawtooth, and tells its slope', () => {
+  it('finds a leak beside a sawtooth, and reports its slope', () => {
     const leak = flatnessOf(
       series((s) => 50 + (s % 30) + s * 0.1),
       100,
