@@ -6,6 +6,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Random } from '../kernel/random.ts';
+import type { Uuid } from '../kernel/uuid.ts';
 import { type Call, serveLinks } from '../link/serve.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
 import type { Network } from '../ports.ts';
@@ -53,7 +54,8 @@ export interface Broker {
 }
 
 export async function startBroker(parts: BrokerParts): Promise<Broker> {
-  const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack });
+  const isOpen = (topicId: Uuid, partition: number): boolean => parts.logs.get(topicId, partition)?.isOpen ?? false;
+  const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack, isOpen });
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
   ownership.onReleased = (given) => takeBack?.watch(given);
   const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random, parts.groups);

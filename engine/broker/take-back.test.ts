@@ -38,12 +38,14 @@ async function setUp() {
     store.transact([{ op: 'put', key: shardKey(0), value: encodeShard({ controllerId, epoch: 1 }) }]);
   await own('a');
   const gone = new Set<string>();
+  const serving = new Set<number>();
   let isFenced = false;
   const takeBack = new TakeBack({
     brokerId: 1,
     store,
     catalogue,
     clock,
+    isOpen: (_topicId, partition) => serving.has(partition),
     isControllerGone: (id) => gone.has(id),
     guard: () => [{ op: 'check', key: { pk: 'x', sk: 'x' }, if: isFenced ? { exists: true } : { absent: true } }],
   });
@@ -51,7 +53,7 @@ async function setUp() {
     decodePlacement((await store.get(placementKey(shard, topicId)))!).partitions.map(
       ({ brokerId, leaderEpoch }) => `${brokerId}@${leaderEpoch}`,
     );
-  return { clock, store, put, own, gone, takeBack, epochs, fence: () => (isFenced = true) };
+  return { clock, store, put, own, gone, serving, takeBack, epochs, fence: () => (isFenced = true) };
 }
 
 const given = [0, 1].map((partition) => ({ topicId, partition, leaderEpoch: 4 }));
@@ -86,6 +88,14 @@ describe('logs that were released', () => {
     await changed.own('b');
     await changed.clock.advance(300);
     expect(await changed.epochs()).toEqual(['1@5', '1@5', '2@0']);
+  });
+
+  it('keep their epoch while they serve, because their release failed before it began', async () => {
+    const { clock, takeBack, serving, epochs } = await setUp();
+    serving.add(0);
+    takeBack.watch(given);
+    await clock.advance(60_000);
+    expect(await epochs()).toEqual(['1@4', '1@5', '2@0']);
   });
 
   it('stay released when the session is fenced, and when the broker stops', async () => {

@@ -17,6 +17,7 @@
 import type { Catalogue } from '../engine.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
+import type { Uuid } from '../kernel/uuid.ts';
 import { shardOf } from '../placement/shard.ts';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { decodePlacement, encodePlacement, placementKey } from '../controller/rows/placement.ts';
@@ -30,6 +31,11 @@ export interface TakeBackParts {
   readonly clock: Clock;
   /** The session's conditions. */
   guard(): readonly StoreOp[];
+  /**
+   * Whether the log still serves here, because its release failed before it began. Such a log needs no other epoch, and
+   * the one that is open would not serve it.
+   */
+  isOpen(topicId: Uuid, partition: number): boolean;
   /** Whether a controller's process is known to have ended, by controller id. */
   isControllerGone?(controllerId: string): boolean;
 }
@@ -101,7 +107,8 @@ export class TakeBack {
     const { catalogue, brokerId, clock } = this.#parts;
     const still = given.filter((one) => {
       const place = catalogue.byId(one.topicId)?.partitions[one.partition];
-      return place?.brokerId === brokerId && place.leaderEpoch <= one.leaderEpoch;
+      if (place?.brokerId !== brokerId || place.leaderEpoch > one.leaderEpoch) return false;
+      return !this.#parts.isOpen(one.topicId, one.partition);
     });
     if (still.length === 0) return;
     if (clock.monotonicMs() < untilMs && !(await this.#isMoverGone(mover))) {

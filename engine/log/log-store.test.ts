@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DiskFault } from '../ports.ts';
+import { DiskFault, DiskFull } from '../ports.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
 import { announcement } from './rows/change-rows.ts';
 import { segmentFileId } from './rows/segment-file.ts';
@@ -45,6 +45,24 @@ describe('log store', () => {
     expect((await world.open(store, 7)).leaderEpoch).toBe(7);
     await world.run(store.close());
     await expect(world.open(store, 8)).rejects.toMatchObject({ code: 'not-owner' });
+  });
+
+  it('opens a log at a later epoch although its release failed and nobody repeated it', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const log = await world.open(store, 1);
+    await world.append(log, batchOf(['a']));
+    world.disk.isTaken = true;
+    await expect(world.run(store.release([log]))).rejects.toBeInstanceOf(DiskFull);
+    // Its data is in memory alone, and a reader of the rows would not find it.
+    await expect(world.open(store, 2)).rejects.toBeInstanceOf(DiskFull);
+    world.disk.isTaken = false;
+    const again = await Promise.all([world.open(store, 2), world.open(store, 2)]);
+    expect(again[0]).toBe(again[1]);
+    expect(again[0]).not.toBe(log);
+    expect((await world.append(again[0]!, batchOf(['b']))).errorCode).toBe(0);
+    expect(await world.values(again[0]!)).toEqual(['a', 'b']);
+    expect(world.fatal).toEqual([]);
   });
 
   it('gives each further file its own name when it releases more logs than one segment file holds', async () => {

@@ -146,7 +146,9 @@ class SessionLogStore implements LogStore {
 
   open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog> {
     const open = this.#find(topicId, partition);
-    if (open) {
+    // Its release failed, nobody repeated it, and this session leads the log again.
+    const unreleased = open && !open.isOpen && open.leaderEpoch < leaderEpoch ? open : undefined;
+    if (open && !unreleased) {
       if (open.leaderEpoch === leaderEpoch && open.isOpen) return Promise.resolve(open);
       return Promise.reject(new NotOwner(`the log is open at leader epoch ${open.leaderEpoch}, not ${leaderEpoch}`));
     }
@@ -154,7 +156,10 @@ class SessionLogStore implements LogStore {
     const key = `${topicId}${partition}`;
     const opening = this.#opening.get(key);
     if (opening) return opening.then(() => this.open(topicId, partition, leaderEpoch, configs));
-    const promise = this.#load(topicId, partition, leaderEpoch, configs).finally(() => this.#opening.delete(key));
+    const load = (): Promise<OwnedLog> => this.#load(topicId, partition, leaderEpoch, configs);
+    // Until the release is complete, only memory and the write-ahead log have its last batches.
+    const loaded = unreleased ? this.release([unreleased]).then(load) : load();
+    const promise = loaded.finally(() => this.#opening.delete(key));
     this.#opening.set(key, promise);
     return promise;
   }

@@ -224,6 +224,7 @@ export class FaultActs {
     for (const mend of this.world.mends) mend();
     for (const root of disks.roots()) {
       disks.of(root).isTaken = false;
+      disks.of(root).refusesRemoval = () => false;
       // One that was planned may wait for its moment still.
       disks.of(root).forgetPlans();
     }

@@ -28,6 +28,7 @@ export type FaultKind =
   | 'two-recoveries'
   | 'full-move'
   | 'full-drain'
+  | 'left-move'
   | 'shared-file'
   | 'late-frame'
   | 'late-place'
@@ -69,6 +70,7 @@ export type FaultKind =
   | 'disk-full'
   | 'disk-taken'
   | 'disk-unreadable'
+  | 'disk-keeps'
   | 'drain'
   | 'restart'
   | 'scale'
@@ -124,6 +126,7 @@ const planned: Mix = {
   'move-cut': 3,
   'move-unheard': 3,
   'move-late': 1,
+  'left-move': 2,
   drain: 3,
   restart: 4,
   kill: 2,
@@ -285,6 +288,7 @@ const rare: Mix = {
   'shared-file': 4,
   'late-frame': 6,
   'disk-unreadable': 2,
+  'disk-keeps': 4,
   'store-read-only': 2,
   'delete-records': 3,
   'parent-kill': 2,

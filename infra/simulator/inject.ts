@@ -3,6 +3,7 @@ import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts
 import { leasesPk } from '../../engine/controller/rows/lease.ts';
 import { logPkPrefix } from '../../engine/log/rows/log-state.ts';
 import { segmentFilePk } from '../../engine/log/rows/segment-file.ts';
+import { crc32c } from '../../engine/kernel/crc32c.ts';
 import type { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
@@ -120,11 +121,10 @@ export class Injector {
     return slots[target % slots.length]!;
   }
 
-  #environment({ kind, target, value, durationMs }: Fault, broker: BrokerProcess | undefined): void {
-    const { disks, network, store } = this.#acts.world;
+  #environment(fault: Fault, broker: BrokerProcess | undefined): void {
+    const { kind, target, value, durationMs } = fault;
+    const { network, store } = this.#acts.world;
     const slot = this.#slotOf(target);
-    const isOfSegments = kind === 'disk-unreadable' ? value % 4 > 0 : value % 4 === 0;
-    const disk = disks.of(isOfSegments ? segmentsDirectory : slot.volume);
     switch (kind) {
       case 'store-slow':
         return this.#acts.mood({ ...goodMood, slowMs: 20 + (value % 400) }, durationMs);
@@ -164,11 +164,24 @@ export class Injector {
       case 'net-slow':
         network.slow(slot.address, 5 + (value % 100));
         return this.#acts.lasting(`network: slow ${slot.address}`, durationMs, () => network.slow(slot.address, 0));
+      default:
+        return this.#ofDisk(fault);
+    }
+  }
+
+  #ofDisk({ kind, target, value, durationMs }: Fault): void {
+    const { disks } = this.#acts.world;
+    const slot = this.#slotOf(target);
+    const isOfSegments = kind === 'disk-unreadable' ? value % 4 > 0 : value % 4 === 0;
+    const disk = disks.of(isOfSegments ? segmentsDirectory : slot.volume);
+    switch (kind) {
       case 'disk-taken': {
         const root = value % 4 === 0 ? segmentsDirectory : slot.volume;
         disks.of(root).isTaken = true;
         return this.#acts.lasting(`disk: no room on ${root}`, durationMs, () => (disks.of(root).isTaken = false));
       }
+      case 'disk-keeps':
+        return this.#keepNames(isOfSegments ? slot.volume : segmentsDirectory, value, durationMs);
       case 'disk-slow': {
         const root = value % 4 === 0 ? segmentsDirectory : slot.volume;
         disks.slowMs.set(root, 10 + (value % 300));
@@ -188,6 +201,18 @@ export class Injector {
       default:
         return;
     }
+  }
+
+  /** For a while all names, or to the end of the faults every second one, those of files to come included. */
+  #keepNames(root: string, value: number, durationMs: number): void {
+    const disk = this.#acts.world.disks.of(root);
+    if (value % 3 === 0) {
+      disk.refusesRemoval = () => true;
+      const over = (): void => void (disk.refusesRemoval = () => false);
+      return this.#acts.lasting(`disk: removes nothing from ${root}`, durationMs * 2, over);
+    }
+    this.#acts.world.fault(`disk: does not remove every second file of ${root}`);
+    disk.refusesRemoval = (path) => (crc32c(Buffer.from(path)) + value) % 2 === 0;
   }
 
   #failDisk(disk: MemoryDisk, { volume }: BrokerSlot, value: number): void {

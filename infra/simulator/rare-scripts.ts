@@ -22,6 +22,8 @@ const restartMs = 150;
 /** In which a broker rolls up what it has. */
 const crowdAfterMs = 350;
 const crowdMs = 400;
+/** Longer than the next controller needs. */
+const leftMoveMs = 2500;
 const refusedMs = 900;
 const refusedEveryMs = 20;
 const slowStoreMs = 2500;
@@ -118,6 +120,22 @@ export function moveWhenFull(
   for (let i = 0; i <= value % 3; i++)
     disks.of(segmentsDirectory).plan({ on: 'write', error: 'full', afterBytes: value % 100 });
   acts.planned(value % 2 === 0 ? 'drain' : 'restart', target, durationMs);
+}
+
+/**
+ * A broker is asked to give its logs away, and nothing can be published meanwhile. The controller that asked dies, and the
+ * wish is withdrawn before the next one keeps the fleet: nobody ever asks again, and the broker has to serve its logs.
+ */
+export function leaveMove(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
+  const { disks, loop } = acts.world;
+  const onlookers = acts.onlookers();
+  const keeper = acts.supervisor.deciders.find((decider) => !onlookers.includes(decider));
+  // Where the controller and the brokers are one process, they end together.
+  if (!broker || !keeper || onlookers.length === 0) return;
+  disks.of(segmentsDirectory).isTaken = true;
+  acts.lasting('disk: the segments have no room', leftMoveMs, () => (disks.of(segmentsDirectory).isTaken = false));
+  acts.planned('drain', broker.slot.brokerId - 1, 0);
+  loop.schedule(100 + (value % 300), () => acts.killProcess(keeper.process));
 }
 
 /**

@@ -74,6 +74,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'move-unheard': 1300,
   'wake-at-fence': 2500,
   'full-drain': 1000,
+  'left-move': 4500,
   'shared-file': 3000,
   'fresh-kill': 1000,
   crowd: 900,

@@ -46,6 +46,8 @@ export class MemoryDisk implements Disk {
   #boot = 1;
   /** While true, somebody else uses up all free space. */
   isTaken = false;
+  /** Names that the disk refuses to take away (a bad sector, an attribute that somebody has set). */
+  refusesRemoval: (path: string) => boolean = () => false;
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#capacityBytes = options.capacityBytes ?? Infinity;
@@ -91,11 +93,13 @@ export class MemoryDisk implements Disk {
 
   remove(path: string): void {
     this.#inode('remove', path);
+    if (this.refusesRemoval(path)) throw new DiskFault(`remove ${path}: EPERM`);
     this.#files.delete(path);
   }
 
   rename(from: string, to: string): void {
     const inode = this.#inode('rename', from);
+    if (this.refusesRemoval(from)) throw new DiskFault(`rename ${from}: EPERM`);
     if (this.#files.has(to)) throw new DiskFault(`rename ${from}: ${to} is there`);
     this.#files.delete(from);
     this.#files.set(to, inode);
