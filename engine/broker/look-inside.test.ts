@@ -8,7 +8,13 @@ import { afterLook, type RecordsFault, type Wanted } from './look-inside.ts';
 
 const value = randomBytes(512 * 1024);
 const key = Buffer.from('k');
-const plain: Wanted = { requiresKeys: false, compressionType: 'producer', gzipLevel: -1, messageBytesMax: 1_000_000 };
+const plain: Wanted = {
+  requiresKeys: false,
+  compressionType: 'producer',
+  gzipLevel: -1,
+  timestampType: 'CreateTime',
+  messageBytesMax: 1_000_000,
+};
 const compacted: Wanted = { ...plain, requiresKeys: true };
 
 function toldOf(looked: Buffer | RecordsFault): string {

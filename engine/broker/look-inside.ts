@@ -1,6 +1,6 @@
 /**
- * What a topic demands of the records inside a batch: keys (cleanup.policy=compact) or a codec (compression.type). Both
- * need a look into the batch, possibly in other threads. Appends to one log must keep their order of arrival: an
+ * What a topic demands of the records inside a batch: keys (cleanup.policy=compact) or a codec (compression.type); and the
+ * largest time of a batch whose header cannot be right about it. All need a look into the batch, possibly in other threads. Appends to one log must keep their order of arrival: an
  * idempotent producer has several batches in flight, and a small one after a large one would be ready first. So the
  * looks of one log end in order:
  *
@@ -12,7 +12,15 @@
 import { Overloaded } from '../kernel/failure.ts';
 import type { PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
-import { batchHeaderBytes, type Codec, codec, compression } from '../records/batch.ts';
+import {
+  baseTimestamp,
+  batchHeaderBytes,
+  type Codec,
+  codec,
+  compression,
+  maxTimestamp,
+  stampMaxTimestamp,
+} from '../records/batch.ts';
 import { CodecUnavailable } from '../records/compression.ts';
 import { recompressBatch, recordsFaultOf, validateRecords } from '../records/decode.ts';
 import type { CompressionType, TopicSettings } from '../topic-configs.ts';
@@ -23,7 +31,10 @@ export interface RecordsFault {
   readonly recordIndexes?: readonly number[];
 }
 
-export type Wanted = Pick<TopicSettings, 'requiresKeys' | 'compressionType' | 'gzipLevel' | 'messageBytesMax'>;
+export type Wanted = Pick<
+  TopicSettings,
+  'requiresKeys' | 'compressionType' | 'gzipLevel' | 'messageBytesMax' | 'timestampType'
+>;
 
 /** A batch with larger records is not recompressed: both forms are in memory at once. */
 const recompressedBytesMax = 32 * 1024 * 1024;
@@ -52,7 +63,8 @@ export function afterLook(
 ): void {
   const before = lastOf.get(log);
   const codecId = codecOf[wanted.compressionType];
-  const needsLook = wanted.requiresKeys || (codecId !== undefined && codecId !== compression(batch, 0));
+  const isOtherCodec = codecId !== undefined && codecId !== compression(batch, 0);
+  const needsLook = wanted.requiresKeys || isOtherCodec || hasWrongTime(batch, wanted);
   if (!needsLook && !before) {
     done(batch);
     return;
@@ -67,11 +79,13 @@ export function afterLook(
 
 async function look(
   batch: Buffer,
-  { requiresKeys, gzipLevel, messageBytesMax }: Wanted,
+  wanted: Wanted,
   codecId = compression(batch, 0) as Codec,
 ): Promise<Buffer | RecordsFault> {
+  const { requiresKeys, gzipLevel, messageBytesMax } = wanted;
   const facts = await validateRecords(batch, { requiresKey: requiresKeys });
   if ('errorCode' in facts) return facts;
+  if (hasWrongTime(batch, wanted)) stampMaxTimestamp(batch, 0, facts.maxTimestampMs);
   const bytesMax = codecId === codec.none ? messageBytesMax - batchHeaderBytes : recompressedBytesMax;
   try {
     const kept = await recompressBatch(batch, codecId, Math.min(bytesMax, recompressedBytesMax), gzipLevel);
@@ -81,6 +95,14 @@ async function look(
   } catch (error) {
     return recordsFaultOf(error);
   }
+}
+
+/**
+ * Whether the header says that no record is as young as the first one. Retention and look-ups by time go by the header, so
+ * it gets the largest time among the records, as in Kafka. In other batches the header is believed.
+ */
+function hasWrongTime(batch: Buffer, { timestampType }: Wanted): boolean {
+  return timestampType === 'CreateTime' && maxTimestamp(batch, 0) < baseTimestamp(batch, 0);
 }
 
 /** Nothing is wrong with the batch; it could not be looked into. Nothing of it is stored. */

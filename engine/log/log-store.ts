@@ -32,6 +32,7 @@ import { moveStart, retentionDue } from './upkeep/retention.ts';
 import { announceAhead, type RolledUp, rollUp, type RollUpContext, turnOf } from './upkeep/roll-up.ts';
 import { segmentFilePrefix, slotOf } from './rows/segment-file.ts';
 import { scanWal } from './wal/scan-wal.ts';
+import { LeaderEpochFell } from './fold/log-fold.ts';
 import { ProducerRoom } from './fold/producer-room.ts';
 import { Scrub } from './upkeep/scrub.ts';
 import { SegmentReader } from './segments/segment-reader.ts';
@@ -470,6 +471,7 @@ function endsSession(error: Error): boolean {
     error instanceof LogRowsChanged ||
     error instanceof DiskFault ||
     error instanceof DataCorrupt ||
+    error instanceof LeaderEpochFell ||
     error instanceof StoreAmbiguous
   );
 }

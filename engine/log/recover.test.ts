@@ -2,10 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
-import { LogRowsChanged, SessionFenced } from './log.ts';
+import { baseOffset, restamp } from '../records/batch.ts';
+import { DataCorrupt, LogRowsChanged, SessionFenced } from './log.ts';
 import { beginRecovery, LogBehind, VolumeMissing } from './dead-log.ts';
 import { publishWal, type RecoverOptions } from './recover.ts';
 import { directorySegments } from './segments/directory-segments.ts';
+import {
+  decodeChunkHeader,
+  decodeRecordHeader,
+  encodeRecordHeader,
+  walChunkHeaderBytes,
+  walRecordHeaderBytes,
+} from './wal/wal-format.ts';
 
 const sessionRow = { pk: 'BROKER', sk: '1' };
 
@@ -169,6 +177,45 @@ describe('recovery of a session whose log has gone on elsewhere', () => {
     // It would be written over what the recovery of the next owner publishes at the same offset, or under it.
     const { segmentsPublished } = await world.run(publishWal({ ...(await fence(world)), sessionEpoch }));
     expect(segmentsPublished).toBe(0);
+  });
+});
+
+describe('a leader epoch that no broker can have written', () => {
+  /** Gives the records of the session's chunk these epochs, under checksums that hold. */
+  function forge(world: World, epochs: readonly number[]): void {
+    const file = world.disk.open(`${world.walDirectory}/00000000.wal`);
+    const bytes = Buffer.alloc(file.sizeBytes());
+    file.readSync(bytes, 0);
+    const { salt } = decodeChunkHeader(bytes)!;
+    let at = walChunkHeaderBytes;
+    for (const epoch of epochs) {
+      const { topicId, partition, batchBytes, lsn, durableLsn } = decodeRecordHeader(bytes, at, salt)!;
+      const from = at + walRecordHeaderBytes;
+      const batch = bytes.subarray(from, from + batchBytes);
+      restamp(batch, 0, baseOffset(batch, 0), epoch);
+      encodeRecordHeader(bytes, at, salt, topicId, partition, batch, lsn, durableLsn);
+      at = from + batchBytes;
+    }
+    file.writeSync([bytes], 0);
+  }
+
+  it.each([
+    ['in the log', [5, 4], 'has leader epoch 4 at offset 1, behind epoch 5'],
+    ['in the log, behind the epochs that rows tell', [0, 0], 'has leader epoch 0 at offset 0, behind epoch 3'],
+  ])('is refused by the log’s name: %s', async (_, epochs, message) => {
+    const world = new World();
+    const log = await world.open(await world.startSession(), 5);
+    for (const value of ['a', 'b']) await world.append(log, batchOf([value]));
+    if (epochs[0] === 0) {
+      const key = { pk: `LOG#${uuidText(topicA)}#0`, sk: 'STATE' };
+      await world.rows.transact([{ op: 'put', key, value: '{"startOffset":0,"epochs":[[3,0]],"foldedTo":0}' }]);
+    }
+    world.crash('all');
+    forge(world, epochs);
+    await expect(world.recover()).rejects.toThrow(`log ${uuidText(topicA)}-0 ${message}`);
+    await expect(world.recover()).rejects.toBeInstanceOf(DataCorrupt);
+    forge(world, [5, 5]);
+    expect(await world.recover()).toMatchObject({ records: 2, segmentsPublished: 1 });
   });
 });
 

@@ -11,7 +11,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
-import { baseOffset, lastOffset } from '../records/batch.ts';
+import { baseOffset, lastOffset, leaderEpoch } from '../records/batch.ts';
 import { removeFiles, sweepFiles } from './rows/change-rows.ts';
 import { type FoundLog, LogBehind, readDeadLog, type RecoveryAhead } from './dead-log.ts';
 import { loadLogEnd } from './partition/load-log.ts';
@@ -193,15 +193,21 @@ async function unpublished(
   const batches: Buffer[] = [];
   const places: (BatchPlace | undefined)[] = [];
   let end = foldedTo;
+  let epoch = fold.epochs.latest;
+  const refused = (what: string): DataCorrupt =>
+    new DataCorrupt(directory, 0, `log ${uuidText(topicId)}-${partition} ${what}`);
   for (const [i, batch] of found.batches.entries()) {
     const base = baseOffset(batch, 0);
     const next = lastOffset(batch, 0) + 1;
     if (next <= foldedTo) continue;
     // Below the start, retention leaves gaps; above it, a gap means a missing batch.
     if (base !== end && base > startOffset) {
-      const name = `${uuidText(topicId)}-${partition}`;
-      throw new DataCorrupt(directory, 0, `log ${name} goes from offset ${end} to ${base}, which leaves a gap`);
+      throw refused(`goes from offset ${end} to ${base}, which leaves a gap`);
     }
+    if (leaderEpoch(batch, 0) < epoch) {
+      throw refused(`has leader epoch ${leaderEpoch(batch, 0)} at offset ${base}, behind epoch ${epoch}`);
+    }
+    epoch = leaderEpoch(batch, 0);
     batches.push(batch);
     const place = found.places[i]!;
     places.push(place.endLsn <= durableLsn ? place : undefined);

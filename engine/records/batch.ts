@@ -137,6 +137,12 @@ export function stampLogAppendTime(buf: Uint8Array, pos: number, nowMs: number):
   stampCrc(buf, pos);
 }
 
+/** For a batch whose header is wrong about the largest time among its records. */
+export function stampMaxTimestamp(buf: Uint8Array, pos: number, maxMs: number): void {
+  writeI64(buf, pos + batchField.maxTimestamp, maxMs);
+  stampCrc(buf, pos);
+}
+
 /** For a producer that sends LogAppendTime to a topic with CreateTime: the records' own times count. */
 export function clearLogAppendTime(buf: Uint8Array, pos: number): void {
   buf[pos + batchField.attributes + 1]! &= ~attributeBit.logAppendTime;

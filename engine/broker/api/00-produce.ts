@@ -1,7 +1,7 @@
 /**
  * Produce (key 0) at the owner: one record batch per entry; entries of one partition in order. A batch is judged by its
  * header and checksum alone. Its records are examined only in compacted topics, where each record must have a key (87),
- * and where the topic names another codec than the batch's (look-inside.ts).
+ * where the topic names another codec than the batch's, and where the header's times contradict each other (look-inside.ts).
  *
  * A refusal of single records names them (KIP-467). Only for this is a batch with a time outside the window opened.
  *

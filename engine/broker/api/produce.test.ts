@@ -9,9 +9,12 @@ import {
   attributeBit,
   batchCrc,
   batchField,
+  batchHeaderBytes,
   codec,
   compression,
   isIntactBatch,
+  maxTimestamp,
+  stampMaxTimestamp,
   timestampType,
 } from '../../records/batch.ts';
 import { writeI32 } from '../../records/bytes.ts';
@@ -102,6 +105,28 @@ it('accepts a batch that begins with a record without a time', async () => {
   expect(await produced({ 'message.timestamp.before.max.ms': '10' }, encodeBatch(records))).toMatchObject({
     errorCode: 0,
   });
+});
+
+it('gives a batch whose largest time lies before its first one the largest time of its records, as Kafka does', async () => {
+  const nowMs = new VirtualClock().wallMs();
+  const records = [10, 30, 20].map((ms) => ({ ...keyless, timestampMs: nowMs + ms }));
+  for (const codecId of [codec.none, codec.gzip] as const) {
+    for (const wrongMs of [-1, nowMs]) {
+      const batch = await recompressBatch(encodeBatch(records), codecId);
+      stampMaxTimestamp(batch, 0, wrongMs);
+      const stored: Buffer[] = [];
+      expect(await produced({}, batch, (one) => stored.push(one))).toMatchObject({ errorCode: 0 });
+      expect(stored.map((one) => [maxTimestamp(one, 0) - nowMs, isIntactBatch(one, 0)])).toEqual([[30, true]]);
+      const kept: Buffer[] = [];
+      stampMaxTimestamp(batch, 0, wrongMs);
+      await produced({ 'message.timestamp.type': 'LogAppendTime' }, batch, (one) => kept.push(one));
+      expect(kept.map((one) => maxTimestamp(one, 0))).toEqual([wrongMs]);
+    }
+    const unreadable = await recompressBatch(encodeBatch(records), codecId);
+    unreadable.fill(0xff, batchHeaderBytes);
+    stampMaxTimestamp(unreadable, 0, -1);
+    expect(await produced({}, unreadable)).toMatchObject({ errorCode: errorCode.invalidRecord });
+  }
 });
 
 it('refuses a batch by the time in its header, whatever is inside', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareBytewise } from '../../store-limits.ts';
+import { RowCorrupt } from '../../store-row-json.ts';
 import { decodeLogState, encodeLogState, logPk, logStateKey } from './log-state.ts';
 import {
   decodeSegmentFile,
@@ -24,7 +25,10 @@ describe('rows of a log', () => {
   });
 
   it('decode to what was encoded', () => {
-    const epochs = fc.array(fc.tuple(fc.nat(), offset));
+    const epochs = fc.tuple(fc.uniqueArray(fc.nat()), fc.uniqueArray(offset)).map(([some, starts]) => {
+      const [first, second] = [some, starts].map((list) => list.toSorted((a, b) => a - b));
+      return first!.slice(0, second!.length).map((epoch, i): [number, number] => [epoch, second![i]!]);
+    });
     fc.assert(
       fc.property(offset, fc.option(epochs, { nil: undefined }), (startOffset, list) => {
         const row = list ? { startOffset, epochs: list, foldedTo: startOffset } : { startOffset };
@@ -70,6 +74,14 @@ describe('rows of a log', () => {
         expect(decodeSegmentFile(encodeSegmentFile(row))).toEqual(row);
       }),
     );
+  });
+
+  it('have leader epochs that grow, as offsets do', () => {
+    const key = logStateKey(topicId, 0);
+    for (const epochs of ['[[2,0],[1,5]]', '[[1,0],[1,5]]', '[[1,5],[2,5]]', '[[-1,0]]', '[[0.5,0]]', '[[1,-1]]']) {
+      const value = `{"startOffset":0,"epochs":${epochs}}`;
+      expect(() => decodeLogState({ ...key, value })).toThrow(RowCorrupt);
+    }
   });
 
   it('sort by offset, after the prefix of segments', () => {

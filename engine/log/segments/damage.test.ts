@@ -243,6 +243,39 @@ describe('a file that was written wrong, with checksums that hold', () => {
     }
   });
 
+  it('costs the readers of a batch whose count and offsets disagree, and no others', async () => {
+    for (const syncReadBytesMax of [0, 1 << 20]) {
+      const made = await filled(syncReadBytesMax);
+      const before = bytesOf(made);
+      const { position, bytes } = tableOf(before)[0]!;
+      const starts = [...batchesIn(before.subarray(position, position + bytes))].map((at) => position + at);
+      const wrong = [
+        { field: batchField.lastOffsetDelta, by: [-1, 1, 2, 100, -0x7000_0000] },
+        { field: batchField.count, by: [-1, 1, 1_000_000, -0x7000_0000] },
+        { field: batchField.baseOffset + 4, by: [-1, 1, 3, 1000] },
+      ];
+      for (const { field, by } of wrong) {
+        for (const [i, at] of starts.entries()) {
+          for (const change of by) {
+            const after = Buffer.from(before);
+            after.writeInt32BE((before.readInt32BE(at + field) + change) | 0, at + field);
+            after.writeUInt32BE(batchCrc(after, at), at + batchField.crc);
+            overwrite(made, before, after);
+            await expectTruthOnly(made);
+            const own = { from: baseOffset(before, at), to: starts[i + 1] ? baseOffset(before, starts[i + 1]!) : 13 };
+            for (let offset = 0; offset < 13; offset++) {
+              const { errorCode } = await made.world.read(made.logs[0]!, offset, 300);
+              const isOwn = offset >= own.from && offset < own.to;
+              expect({ field, i, change, offset, errorCode }).toMatchObject({ errorCode: isOwn ? 56 : 0 });
+            }
+            expect(await look(after)).toMatchObject([{ partition: 0, fromOffset: own.from }]);
+            overwrite(made, after, before);
+          }
+        }
+      }
+    }
+  });
+
   it('counts as damaged if its table or a state makes no sense', async () => {
     const before = bytesOf(await filled(0));
     const entries = tableOf(before);

@@ -126,11 +126,16 @@ export function isState(value: unknown): value is StateSnapshot {
 }
 
 export function areEpochs(value: unknown): value is EpochSnapshot {
-  return Array.isArray(value) && value.every((one) => areNumbers(one, 2));
+  if (!Array.isArray(value) || !value.every((one) => areNumbers(one, 2))) return false;
+  const epochs = value as EpochSnapshot;
+  return epochs.every(([epoch, start], i) => {
+    const [before, startBefore] = epochs[i - 1] ?? [-1, -1];
+    return epoch > before && start > startBefore;
+  });
 }
 
 function areNumbers(value: unknown, length: number): boolean {
-  return Array.isArray(value) && value.length === length && value.every((one) => typeof one === 'number');
+  return Array.isArray(value) && value.length === length && value.every(Number.isSafeInteger);
 }
 
 function parsed(json: Buffer): unknown {

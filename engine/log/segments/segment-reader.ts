@@ -29,7 +29,7 @@ import {
   type StateSnapshot,
 } from './segment-format.ts';
 import type { LogSettings } from '../settings.ts';
-import { batchDamage, type EpochAt, wholeBatches } from './verify-batch.ts';
+import { batchDamage, type EpochAt, isDense, wholeBatches } from './verify-batch.ts';
 
 /** Stands in for a damaged index. */
 const noIndex = Buffer.alloc(0);
@@ -73,7 +73,7 @@ interface Wanted {
 }
 
 /**
- * How far the bytes at hand have been walked, and which offset begins there. `needs`: bytes from there on that are needed
+ * How far the bytes at hand have been walked, and which offset begins there, if it is known. `needs`: bytes from there on that are needed
  * to continue.
  */
 interface Walked {
@@ -217,17 +217,29 @@ export class SegmentReader {
     throw this.#damaged(row, position, `ends before offset ${offset}`);
   }
 
-  /** Skips the batches that end before `offset`; their offsets must be dense although nobody sees them. */
+  /**
+   * Skips the batches that end before `offset`; their offsets must be dense although nobody sees them. Where they are not, a
+   * batch has a wrong header. That costs its own readers alone: the next batch that continues is found, and is believed when
+   * it ends where the one behind it begins.
+   */
   #skip(row: SegmentPlace, bytes: Buffer, position: number, offset: number, from: number): Walked {
     let at = 0;
     let expected = from;
     while (at < bytes.length) {
       if (bytes.length - at < batchHeaderBytes) return { at, expected, needs: batchHeaderBytes };
       const size = sizeOf(row, bytes, at, position);
-      if (size === undefined || baseOffset(bytes, at) !== expected) throw this.#damaged(row, position + at, 'no batch');
-      const next = lastOffset(bytes, at) + 1;
+      if (size === undefined) throw this.#damaged(row, position + at, 'no batch');
+      if (expected === unknown) {
+        const left = row.bytes - position - at - size;
+        const needs = size + (left >= batchHeaderBytes ? batchHeaderBytes : 0);
+        if (needs > bytes.length - at) return { at, expected, needs };
+        if (continues(row, bytes, at, size, left)) expected = baseOffset(bytes, at);
+        if (expected > offset) throw this.#damaged(row, position + at, `begins behind offset ${offset}`);
+      }
+      const isSound = expected !== unknown && baseOffset(bytes, at) === expected && isDense(bytes, at);
+      const next = isSound ? lastOffset(bytes, at) + 1 : unknown;
       if (next > offset) return { at, expected };
-      if (next <= expected) throw this.#damaged(row, position + at, 'no offsets');
+      if (isSound && next <= expected) throw this.#damaged(row, position + at, 'no offsets');
       expected = next;
       at += size;
     }
@@ -392,6 +404,16 @@ export class SegmentReader {
 
 function startOf(row: SegmentPlace): IndexPlace {
   return { offset: row.baseOffset, position: 0 };
+}
+
+/** Stands for the offset at which a batch begins, behind one whose header is wrong. */
+const unknown = -1;
+
+/** Whether the batch at `at`, which `left` bytes of the segment follow, ends where the next one begins, or the segment ends. */
+function continues(row: SegmentPlace, bytes: Buffer, at: number, size: number, left: number): boolean {
+  const next = lastOffset(bytes, at) + 1;
+  const following = left >= batchHeaderBytes ? baseOffset(bytes, at + size) : row.endOffset;
+  return isDense(bytes, at) && next === following && baseOffset(bytes, at) > row.baseOffset;
 }
 
 /** Size of the batch at `at`; undefined when no batch that fits into the segment begins there. */

@@ -5,7 +5,15 @@
  * leader epoch is compared with the log's own list. So no single flipped bit goes unnoticed. And whatever was stored, a
  * reader that continues behind a good batch gets further, and never past the segment's end.
  */
-import { baseOffset, batchSizeBytes, isIntactBatch, lastOffset, leaderEpoch } from '../../records/batch.ts';
+import {
+  baseOffset,
+  batchSizeBytes,
+  isIntactBatch,
+  lastOffset,
+  lastOffsetDelta,
+  leaderEpoch,
+  recordCount,
+} from '../../records/batch.ts';
 
 /** The leader epoch that wrote `offset`; -1 when it is not known (any more), in which case it is not compared. */
 export type EpochAt = (offset: number) => number;
@@ -24,11 +32,22 @@ export function batchDamage(
   if (!isIntactBatch(bytes, at)) return 'the checksum does not hold';
   const base = baseOffset(bytes, at);
   if (base !== expectedBase) return `offset ${base} where ${expectedBase} belongs`;
+  if (!isDense(bytes, at)) {
+    return `${recordCount(bytes, at)} records with last offset delta ${lastOffsetDelta(bytes, at)}`;
+  }
   const last = lastOffset(bytes, at);
   if (last >= endOffset) return `offset ${last} in a segment that ends at ${endOffset}`;
   const epoch = epochAt(base);
   if (epoch !== -1 && epoch !== leaderEpoch(bytes, at)) return `leader epoch ${leaderEpoch(bytes, at)} is not ${epoch}`;
   return undefined;
+}
+
+/**
+ * Whether the batch has one record for each of its offsets, as every batch that a log has accepted. Otherwise nobody knows
+ * which offsets it has, and a consumer that believes one of the two numbers fails at it.
+ */
+export function isDense(bytes: Uint8Array, at: number): boolean {
+  return recordCount(bytes, at) === lastOffsetDelta(bytes, at) + 1;
 }
 
 /** Positions and ends of all batches of a segment from `baseOffset` on; calls `damaged` with the first bad one. */
