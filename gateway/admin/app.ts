@@ -5,6 +5,7 @@ import { Server as TlsServer } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Entrance } from '../entrance.ts';
+import { refuseConnection } from '../http/servers/refuse-connection.ts';
 import { followPair, type TlsSource } from '../tls-files.ts';
 import { createAdminApp } from './create-app.ts';
 import type { AdminOptions } from './options.ts';
@@ -54,6 +55,7 @@ export async function startAdmin(options: AdminListenOptions): Promise<AdminServ
     ? createTlsServer({ ...limits, ...tls.pair, handshakeTimeout: headersTimeoutMs }, handle)
     : createServer(limits, handle);
   if (tls && server instanceof TlsServer) followPair(server, tls);
+  server.on('clientError', refuseConnection);
   entrance.watch(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

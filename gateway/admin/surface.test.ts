@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../engine/kernel/clock.ts';
@@ -288,6 +289,25 @@ describe('the listener', () => {
     expect(await send(tooMuch)).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
     const coded = await send(['{}'], { 'Transfer-Encoding': 'gzip, chunked' });
     expect(coded).toMatchObject({ status: 400, body: { code: 'invalid-request' } });
+    await server.close(0);
+  });
+
+  it('answers a request head that is too large, and one that is no HTTP, with a problem', async () => {
+    const context = { ...test.options.context, clock: systemClock };
+    const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });
+    const ask = async (text: string): Promise<[head: string, body: { code: string; status: number }]> => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.write(text);
+      let answer = '';
+      for await (const piece of socket.setEncoding('latin1')) answer += piece as string;
+      const [head = '', body = ''] = answer.split('\r\n\r\n');
+      return [head, JSON.parse(body) as { code: string; status: number }];
+    };
+    const [head, body] = await ask(`GET /openapi.json?${'x'.repeat(20_000)} HTTP/1.1\r\nHost: h\r\n\r\n`);
+    expect(head).toMatch(/^HTTP\/1.1 431 [^]*Content-Type: application\/problem\+json/);
+    expect(body).toMatchObject({ code: 'head-too-large', status: 431, type: '/problems/head-too-large' });
+    const [, nonsense] = await ask('nonsense\r\n\r\n');
+    expect(nonsense).toMatchObject({ code: 'invalid-request', status: 400 });
     await server.close(0);
   });
 

@@ -309,6 +309,10 @@ export function consumeSuite(driver: Driver): void {
         configs: { 'retention.ms': { value: '1000', is_default: false } },
       });
       const patched = await tenant.call('PATCH', `/v1/topics/${name}`, { json: { configs: { 'retention.ms': null } } });
+      for (const json of [{ configs: null }, { configs: null, partitions: 2 }]) {
+        const refused = await tenant.call('PATCH', `/v1/topics/${name}`, { json });
+        expect(refused).toMatchObject({ status: 400, json: { code: 'invalid-request', field: 'configs' } });
+      }
       expect(patched.json).toMatchObject({ configs: { 'retention.ms': { is_default: true } } });
       expect((await tenant.call('PATCH', `/v1/topics/${name}`, { json: { partitions: 2 } })).json).toMatchObject({
         status: 400,

@@ -14,10 +14,10 @@ import { KeyHolders } from './key-holders.ts';
 import { producerRoutes } from './producer-stamp.ts';
 import { replyFailure } from './reply-problem.ts';
 import { aboutRoutes, notFound } from './routes/about.ts';
-import { consume } from './routes/consume.ts';
+import { consume, consumeQuery } from './routes/consume.ts';
 import { groupRoutes } from './routes/groups.ts';
-import { produceRecord } from './routes/produce-record.ts';
-import { produceRecords } from './routes/produce-records.ts';
+import { produceRecord, produceRecordQuery } from './routes/produce-record.ts';
+import { produceRecords, produceRecordsQuery } from './routes/produce-records.ts';
 import { topicRoutes } from './routes/topics.ts';
 import { type Route, serverDefaults, type ServerDoors, type ServerSettings } from './servers/server.ts';
 import { TurnTime } from '../turn-time.ts';
@@ -125,9 +125,13 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
 
 function routesOf(parts: DoorParts): Route[] {
   return [
-    { method: 'POST', pattern: '/v1/topics/{topic}', handler: guard(parts, produceRecord(parts)) },
-    { method: 'POST', pattern: '/v1/topics/{topic}/records', handler: guard(parts, produceRecords(parts)) },
-    { method: 'GET', pattern: '/v1/topics/{topic}/records', handler: guard(parts, consume(parts)) },
+    { method: 'POST', pattern: '/v1/topics/{topic}', handler: guard(parts, produceRecord(parts), produceRecordQuery) },
+    {
+      method: 'POST',
+      pattern: '/v1/topics/{topic}/records',
+      handler: guard(parts, produceRecords(parts), produceRecordsQuery),
+    },
+    { method: 'GET', pattern: '/v1/topics/{topic}/records', handler: guard(parts, consume(parts), consumeQuery) },
     ...topicRoutes(parts),
     ...groupRoutes(parts),
     ...producerRoutes(parts),

@@ -7,6 +7,7 @@ import type { GatewayContext } from '../context.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
+import { type KnownQuery, noQuery, refuseUnknownQuery } from './known-query.ts';
 import { replyFailure } from './reply-problem.ts';
 import type { TurnTime } from '../turn-time.ts';
 import type { HttpExchange, HttpHandler } from './servers/server.ts';
@@ -27,15 +28,19 @@ export interface DoorParts {
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;
 
-/** Runs `handler` at once, or after the delay that the cluster's request rate imposes. */
-export function guard(parts: DoorParts, handler: TenantHandler): HttpHandler {
+/** Runs `handler` at once, or after the delay that the cluster's request rate imposes. `query`: what the route takes. */
+export function guard(parts: DoorParts, handler: TenantHandler, query: KnownQuery = noQuery): HttpHandler {
   const { context, credentials, turn } = parts;
+  const run: TenantHandler = (exchange, principal) => {
+    refuseUnknownQuery(exchange, query);
+    return handler(exchange, principal);
+  };
   return (exchange) => {
     const principal = credentials.ofHeader(exchange.header('authorization'));
     exchange.knownAs(principal.clusterId);
     const delayMs = admitRequest(context, principal, turn.nowMs());
-    if (delayMs === 0) return handler(exchange, principal);
-    context.clock.after(delayMs, () => settle(context, exchange, () => handler(exchange, principal)));
+    if (delayMs === 0) return run(exchange, principal);
+    context.clock.after(delayMs, () => settle(context, exchange, () => run(exchange, principal)));
     return undefined;
   };
 }

@@ -94,6 +94,11 @@ export const problemKinds = {
     'Quota exceeded',
     '`quota` names the limit of the cluster. With `retry_after_ms` the request may be repeated after that time.',
   ),
+  'head-too-large': kind(
+    431,
+    'Request head too large',
+    'The request line and the headers are larger than the server accepts. Send less in the path, the query or the headers.',
+  ),
   overloaded: kind(
     503,
     'Overloaded',

@@ -18,6 +18,7 @@ import { cursorText, type ReaderStart, startReader } from '../../operations/read
 import { booleanIn } from '../boolean-in.ts';
 import { ProblemFailure } from '../failures.ts';
 import type { DoorParts, TenantHandler } from '../guard.ts';
+import type { KnownQuery } from '../known-query.ts';
 import { headersOf } from '../reply-headers.ts';
 import type { HttpExchange } from '../servers/server.ts';
 import { eventStream } from './event-stream.ts';
@@ -26,6 +27,10 @@ import { linesType, recordBatchType } from './produce-records.ts';
 
 const recordsDefault = 1_000;
 const bytesDefault = 1024 * 1024;
+
+export const consumeQuery: KnownQuery = {
+  names: ['cursor', 'from', 'partitions', 'partition', 'max_records', 'max_bytes', 'wait', 'clamp', 'format'],
+};
 
 export function consume(parts: DoorParts): TenantHandler {
   return async (exchange, principal) => {

@@ -15,12 +15,15 @@ import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
 import { booleanIn } from '../boolean-in.ts';
+import type { KnownQuery } from '../known-query.ts';
 import { acksOf, refusePartitionInQuery, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
 import type { HttpExchange } from '../servers/server.ts';
 import { writableTopic } from './find-topic.ts';
+
+export const produceRecordQuery: KnownQuery = { names: ['acks'], unlisted: ['partition'] };
 
 export function produceRecord(parts: DoorParts): TenantHandler {
   const { context } = parts;

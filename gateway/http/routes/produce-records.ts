@@ -11,6 +11,7 @@ import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { ProblemFailure } from '../failures.ts';
 import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import type { KnownQuery } from '../known-query.ts';
 import { type Acks, acksOf, replyAccepted, replyOutcomes, refusePartitionInQuery } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
@@ -22,6 +23,8 @@ import { produceLines } from './produce-lines.ts';
 
 export const recordBatchType = 'application/vnd.kafka.recordbatch';
 export const linesType = 'application/x-ndjson';
+
+export const produceRecordsQuery: KnownQuery = { names: ['acks', 'format', 'partition'] };
 
 export function produceRecords(parts: DoorParts): TenantHandler {
   return (exchange, principal) => {

@@ -105,7 +105,7 @@ async function change(
   partitions: unknown,
   configs: unknown,
 ): Promise<TopicEntry> {
-  const changes = configs === undefined || configs === null ? undefined : changedConfigs(configs);
+  const changes = configs === undefined ? undefined : changedConfigs(configs);
   const total = partitions === undefined || partitions === null ? undefined : wholeNumber(partitions, 'partitions');
   if (changes === undefined && total === undefined) {
     throw new InvalidRequest('configs', 'give configs, partitions or both');

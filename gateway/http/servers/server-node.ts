@@ -4,11 +4,12 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import { followPair } from '../../tls-files.ts';
-import { runHandler, statusLine } from './dispatch.ts';
+import { runHandler } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
 import { NodeWebSockets } from './node-websocket.ts';
+import { headTooLarge, problemType, refuseConnection } from './refuse-connection.ts';
 import { RouteTable } from './route-table.ts';
-import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
+import type { DataServer, HeaderList, ServerDoors, ServerSettings } from './server.ts';
 
 /** As built into uWebSockets.js. */
 const headersMax = 100;
@@ -31,7 +32,11 @@ export class NodeServer implements DataServer {
       const match = table.match(request.method ?? '', path);
       const exchange = new NodeExchange(request, response, path, queryString, match, serving);
       if (request.rawHeaders.length / 2 > headersMax) {
-        exchange.reply(431, [['connection', 'close']]);
+        const headers: HeaderList = [
+          ['connection', 'close'],
+          ['content-type', problemType],
+        ];
+        exchange.reply(431, headers, JSON.stringify(headTooLarge));
         return;
       }
       if (exchange.headFault) {
@@ -126,17 +131,4 @@ function nodeServer(settings: ServerSettings, listener: RequestListener): Server
   );
   followPair(server, tls);
   return server;
-}
-
-/** Answers requests that node:http could not parse. */
-function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  // Before the handshake ends there is nobody to answer.
-  const isHandshake = error.code?.startsWith('ERR_SSL') || error.code?.startsWith('ERR_TLS');
-  if (isHandshake || error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const timedOut = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : timedOut ? 408 : 400;
-  socket.end(`HTTP/1.1 ${statusLine(status)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Room } from '../../connection-room.ts';
 import type { TlsSource } from '../../tls-files.ts';
 import { runHandler, statusLine } from './dispatch.ts';
+import { headTooLarge, problemType } from './refuse-connection.ts';
 import { RouteTable } from './route-table.ts';
 import type { DataServer, ServerDoors, ServerSettings } from './server.ts';
 import { UwsExchange, type UwsServing } from './uws-exchange.ts';
@@ -176,5 +177,6 @@ function letIn(app: UwsApp, room: Room): void {
 
 function refuseHeaders(response: UwsResponse): void {
   response.writeStatus(statusLine(431));
-  response.end('', true);
+  response.writeHeader('content-type', problemType);
+  response.end(JSON.stringify(headTooLarge), true);
 }

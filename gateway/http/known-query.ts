@@ -1,0 +1,25 @@
+/**
+ * Which query parameters a route takes. Others are refused by name: a misspelt `form=latest` that is ignored reads something
+ * else than the caller meant, and nobody would know.
+ */
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import type { HttpExchange } from './servers/server.ts';
+
+export interface KnownQuery {
+  /** A refusal lists them. */
+  readonly names: readonly string[];
+  /** Refused by the route itself, with better advice. */
+  readonly unlisted?: readonly string[];
+}
+
+export const noQuery: KnownQuery = { names: [] };
+
+/** Throws InvalidRequest, whose field is the unknown parameter. */
+export function refuseUnknownQuery(exchange: HttpExchange, { names, unlisted = [] }: KnownQuery): void {
+  if (exchange.queryString === '') return;
+  for (const name of exchange.query().keys()) {
+    if (names.includes(name) || unlisted.includes(name)) continue;
+    const known = names.length === 0 ? 'this request takes none' : `use ${names.join(', ')}`;
+    throw new InvalidRequest(name, `unknown query parameter '${name}': ${known}`);
+  }
+}
