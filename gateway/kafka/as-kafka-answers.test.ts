@@ -111,6 +111,45 @@ it('keeps any int64 as a committed offset', async () => {
   }
 });
 
+it('does not answer a topic that a commit names without partitions, unless it is unknown', async () => {
+  const commit = async (version: number, topics: object[]) =>
+    (await ask(8, version, { groupId: 'none', generationIdOrMemberEpoch: -1, topics })).topics;
+  const kept = { partitionIndex: 0, committedOffset: 1, committedMetadata: '' };
+  expect(await commit(8, [{ name: 't', partitions: [] }])).toEqual([]);
+  const mixed = await commit(8, [{ name: 't' }, { name: 'nobodys' }, { name: 't', partitions: [kept] }]);
+  expect(mixed.map(({ name, partitions }) => [name, partitions.length])).toEqual([
+    ['nobodys', 0],
+    ['t', 1],
+  ]);
+});
+
+it('names the former leader to a static leader that comes back before v9 and must not assign', async () => {
+  const protocols = [{ name: 'range', metadata: Buffer.alloc(0) }];
+  const join = (version: number) =>
+    ask(11, version, {
+      groupId: 'statics',
+      sessionTimeoutMs: 30_000,
+      rebalanceTimeoutMs: 30_000,
+      groupInstanceId: 'i',
+      protocolType: 'consumer',
+      protocols,
+    });
+  const first = await join(9);
+  const { memberId, generationId } = first;
+  const own = { groupId: 'statics', memberId, generationId, groupInstanceId: 'i' };
+  const assignments = [{ memberId, assignment: Buffer.from('mine') }];
+  expect((await ask(14, 3, { ...own, assignments })).errorCode).toBe(0);
+  let former = memberId;
+  for (const version of [5, 7, 8]) {
+    const back = await join(version);
+    expect(back).toMatchObject({ errorCode: 0, generationId, leader: former, skipAssignment: false, members: [] });
+    former = back.memberId;
+  }
+  const newest = await join(9);
+  expect(newest).toMatchObject({ leader: newest.memberId, skipAssignment: true });
+  expect(newest.members).toHaveLength(1);
+});
+
 it('refuses a producer id without an epoch, and an epoch without an id', async () => {
   const init = (producerId: number, producerEpoch: number) =>
     ask(22, 4, { transactionalId: null, transactionTimeoutMs: 1, producerId, producerEpoch });

@@ -1,7 +1,7 @@
 /**
  * Sends group requests to the coordinator of their group and returns the answers. Both directions pass the generated
- * rewriters, so that no name of one tenant reaches another. Coordinators are always called in one version; the APIs adapt
- * older clients to it.
+ * rewriters, so that no name of one tenant reaches another. Coordinators are called in one version, and the APIs adapt
+ * older clients to it, except where what a coordinator does depends on the client's version.
  */
 import type { CoordinatorApi } from '../../engine/engine.ts';
 import { type CoordinatorShape, coordinatorShapes } from '../../engine/link/coordinator-shapes.ts';
@@ -30,10 +30,10 @@ export async function askCoordinator<K extends CoordinatorApi>(
   key: K,
   groupId: string,
   request: RequestOf<K>,
+  version: number = coordinatorVersion(key),
 ): Promise<ResponseOf<K>> {
   const { clusterId } = call.principal;
   const { clientId, clientHost } = call;
-  const version = coordinatorVersion(key);
   toEngine(clusterId, key, version, request);
   const target = { clusterId, groupId: innerName(clusterId, groupId) };
   const answer = await call.context.engine.coordinatorRequest(key, target, request, {

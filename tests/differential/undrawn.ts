@@ -21,6 +21,7 @@ export const undrawnDifferences: readonly string[] = [
   '**Bytes that are not a batch, or a codec that the version of Produce does not know, beside good batches in one Produce.** Kafka refuses all batches. Headgate refuses that partition alone.',
   '**Produce with a null records field.** Kafka never answers it.',
   '**A producer id with epoch -1.** Kafka accepts it, Headgate refuses it.',
+  '**A group, topic or partition named twice in OffsetFetch or DescribeGroups.** Kafka answers each mention, Headgate answers it once.',
   '**A config resource named twice in AlterConfigs.** Kafka does not answer.',
   '**A topic id of zeroes in a fetch session.** Kafka meets an exception.',
 ];

@@ -11,6 +11,8 @@ import { askCoordinator, groupFault, mayUseGroup } from '../coordinate.ts';
 import { coordinatorCode } from '../failures.ts';
 import { findAsked, hasPartition } from '../topic-view.ts';
 
+type Topic = OffsetCommitRequest['topics'][number];
+
 const firstIdVersion = 10;
 const firstNotFoundVersion = 9;
 
@@ -21,20 +23,22 @@ export const offsetCommit = api(
     const fault = groupFault(request.groupId, true);
     if (fault !== errorCode.none) return refuseAll(request, fault);
     if (!(await mayUseGroup(call, request.groupId))) return refuseAll(request, errorCode.groupMaxSizeReached);
-    return commit(call, request);
+    // As in Kafka, a topic that exists and is named without partitions is not answered.
+    const isAnswered = (topic: Topic): boolean => topic.partitions.length > 0 || 'errorCode' in find(call, topic);
+    return commit(call, { ...request, topics: request.topics.filter(isAnswered) });
   },
   (request, { errorCode: code }) => refuseAll(request, coordinatorCode(code)),
 );
 
 async function commit(call: Call, request: OffsetCommitRequest): Promise<OffsetCommitResponse> {
-  const { context, principal, version } = call;
+  const { principal, version } = call;
   const response = refuseAll(request, errorCode.none);
   const forwarded: OffsetCommitRequest['topics'] = [];
   /** Where the answer to forwarded[t].partitions[p] goes. */
   const slots: { errorCode: number }[][] = [];
   for (const [t, asked] of request.topics.entries()) {
     const answers = response.topics[t]!.partitions;
-    const found = findAsked(context, principal, asked, version >= firstIdVersion);
+    const found = find(call, asked);
     if ('errorCode' in found) {
       for (const answer of answers) answer.errorCode = found.errorCode;
       continue;
@@ -56,6 +60,10 @@ async function commit(call: Call, request: OffsetCommitRequest): Promise<OffsetC
     for (const [p, { errorCode: code }] of partitions.entries()) slots[t]![p]!.errorCode = fit(version, code);
   }
   return response;
+}
+
+function find({ context, principal, version }: Call, topic: Topic): ReturnType<typeof findAsked> {
+  return findAsked(context, principal, topic, version >= firstIdVersion);
 }
 
 /** A generation of a group that does not exist: coordinators are called in v9, which has a code for it. */

@@ -1,6 +1,6 @@
 /**
- * JoinGroup (key 11): v0-v9. Back: engine/broker/groups/join-group.ts, always called in its newest version. Refused: a new
- * group over the cluster's groupsMax (81).
+ * JoinGroup (key 11): v0-v9. Back: engine/broker/groups/join-group.ts, called in version 9, or 8 for a static member that
+ * cannot be told to skip the assignment. Refused: a new group over the cluster's groupsMax (81).
  *
  * Since v4 a member that joins without an id is sent away with one (KIP-394). Older clients do not know that step, so the
  * gateway takes it for them.
@@ -8,7 +8,7 @@
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { JoinGroupRequest, JoinGroupResponse } from '../../../engine/protocol/messages/11-join-group.ts';
 import { api, type Call } from '../api.ts';
-import { askCoordinator, groupFault, mayUseGroup } from '../coordinate.ts';
+import { askCoordinator, coordinatorVersion, groupFault, mayUseGroup } from '../coordinate.ts';
 import { coordinatorCode } from '../failures.ts';
 import { subscriptionToEngine, subscriptionToTenant } from '../subscription-names.ts';
 
@@ -46,20 +46,16 @@ async function join(call: Call, request: JoinGroupRequest): Promise<JoinGroupRes
 }
 
 async function newest(call: Call, request: JoinGroupRequest): Promise<JoinGroupResponse> {
-  const response = await askCoordinator(call, 11, request.groupId, { ...request });
+  const isOldStatic = request.groupInstanceId !== null && call.version < firstSkipVersion;
+  const version = isOldStatic ? firstSkipVersion - 1 : coordinatorVersion(11);
+  const response = await askCoordinator(call, 11, request.groupId, { ...request }, version);
   const isSentBack = response.errorCode === errorCode.memberIdRequired && response.memberId !== '';
   if (call.version >= firstIdRequiredVersion || !isSentBack) return response;
-  return askCoordinator(call, 11, request.groupId, { ...request, memberId: response.memberId });
+  return askCoordinator(call, 11, request.groupId, { ...request, memberId: response.memberId }, version);
 }
 
 function fit(version: number, response: JoinGroupResponse): JoinGroupResponse {
   if (version < firstNullProtocolVersion) response.protocolName ??= '';
-  if (version < firstSkipVersion && response.skipAssignment) {
-    // A static leader that came back and must not assign. Without the flag the answer names another leader (KIP-814).
-    response.skipAssignment = false;
-    response.leader = '';
-    response.members = [];
-  }
   return response;
 }
 
