@@ -1,5 +1,5 @@
 /** Requests with thousands of names of a few bytes each: their cost is charged, bounded, and at most proportional. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make } from '../../engine/protocol/make.ts';
@@ -32,6 +32,20 @@ describe('names that are answered', () => {
     expect(made.topics.every((topic) => topic.errorCode === errorCode.invalidRequest)).toBe(true);
     const grown = await ask(client, 37, 2, doubled);
     expect(grown.results.map(({ name }) => name)).toEqual(topics.map(({ name }) => name));
+  });
+
+  it('are compared with those of the cluster once, even 20,000 that could collide', async () => {
+    const client = await clientOf('collisions', { topicMutationsPerSecondMax: 1_000 });
+    const topics = times(20_000, (i) => ({ name: `t.${i}`, numPartitions: 1, replicationFactor: 3 }));
+    const made = await ask(client, 19, 5, { topics: topics.slice(0, 2), timeoutMs: 30_000 });
+    expect(made.topics.map((topic) => topic.errorCode)).toEqual([errorCode.none, errorCode.none]);
+    const reads = vi.spyOn(bench.engine.catalogue, 'ofCluster');
+    const asked = [...topics, { name: 't_1', numPartitions: 1, replicationFactor: 3 }];
+    const validated = await ask(client, 19, 5, { topics: asked, timeoutMs: 30_000, validateOnly: true });
+    expect(reads).toHaveBeenCalledTimes(1);
+    reads.mockRestore();
+    expect(validated.topics.at(-1)!.errorCode).toBe(errorCode.invalidTopicException);
+    expect(validated.topics.filter((topic) => topic.errorCode === errorCode.none)).toHaveLength(19_998);
   });
 
   it('are not repeated in each of thousands of messages', async () => {

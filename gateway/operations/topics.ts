@@ -93,16 +93,25 @@ export function checkNewTopic(cluster: ClusterView, topic: NewTopic): number {
 }
 
 /**
- * Throws NameCollides. The counters' transaction decides between two creations at once; here topics are found that are
- * older than its claims, and new topics that are only validated.
+ * A check that throws NameCollides. The counters' transaction decides between two creations at once; here topics are found
+ * that are older than its claims, and new topics that are only validated. The cluster's names are read once, at the first
+ * name that could collide: a request may bring a hundred thousand.
  */
-export function checkCollision(context: GatewayContext, principal: Principal, name: string): void {
-  const form = collidingForm(name);
-  if (form === undefined) return;
-  for (const [other] of topicsOf(context, principal)) {
-    const isOther = other.length === name.length && other !== name;
-    if (isOther && collidingForm(other) === form) throw new NameCollides(name, other);
-  }
+export function collisionCheck(context: GatewayContext, principal: Principal): (name: string) => void {
+  let holders: Map<string, string> | undefined;
+  return (name) => {
+    const form = collidingForm(name);
+    if (form === undefined) return;
+    if (!holders) {
+      holders = new Map();
+      for (const [other] of topicsOf(context, principal)) {
+        const otherForm = collidingForm(other);
+        if (otherForm !== undefined) holders.set(otherForm, other);
+      }
+    }
+    const holder = holders.get(form);
+    if (holder !== undefined && holder !== name) throw new NameCollides(name, holder);
+  };
 }
 
 /**
@@ -119,13 +128,13 @@ export async function createTopic(
   const { configs, replicas } = topic;
   const partitions = checkNewTopic(cluster, topic);
   if (findTopic(context, principal, topic.name)) throw new AlreadyExists('topic', topic.name);
-  checkCollision(context, principal, topic.name);
   const { clusterId } = principal;
   const name = innerName(clusterId, topic.name);
   const spec = { name, clusterId, partitions, configs, ...(replicas ? { replicas } : {}) };
-  const made = await guarded(context, clusterId, waitMsMax, topic.name, (guard) =>
-    context.engine.createTopic(spec, guard),
-  );
+  const made = await guarded(context, clusterId, waitMsMax, topic.name, (guard) => {
+    collisionCheck(context, principal)(topic.name);
+    return context.engine.createTopic(spec, guard);
+  });
   await shown(context, () => context.engine.catalogue.byId(made.topicId) !== undefined);
   return made;
 }

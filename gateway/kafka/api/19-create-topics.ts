@@ -12,8 +12,8 @@ import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
 import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
 import {
-  checkCollision,
   checkNewTopic,
+  collisionCheck,
   createTopic,
   findTopic,
   type NewTopic,
@@ -38,11 +38,12 @@ export const createTopics = api(
   async (call, request) => {
     const doubles = doublesIn(request.topics.map(({ name }) => name));
     const time = changeTime(call, request.timeoutMs);
+    const checkCollision = collisionCheck(call.context, call.principal);
     const once = firstOfEach(request.topics, ({ name }) => name);
     const topics = await oneByOne(call.context.clock, once, (asked) =>
       doubles.has(asked.name)
         ? refusal(asked.name, errorCode.invalidRequest, 'The topic is named twice in the request.')
-        : create(call, asked, request.validateOnly, time),
+        : create(call, asked, request.validateOnly, time, checkCollision),
     );
     return { throttleTimeMs: 0, topics };
   },
@@ -52,7 +53,13 @@ export const createTopics = api(
   }),
 );
 
-async function create(call: Call, asked: Asked, validateOnly: boolean, time: ChangeTime): Promise<Answer> {
+async function create(
+  call: Call,
+  asked: Asked,
+  validateOnly: boolean,
+  time: ChangeTime,
+  checkCollision: (name: string) => void,
+): Promise<Answer> {
   const { context, principal } = call;
   const { name } = asked;
   const nameFault = topicNameFault(name);
@@ -60,7 +67,7 @@ async function create(call: Call, asked: Asked, validateOnly: boolean, time: Cha
   if (findTopic(context, principal, name)) {
     return refusal(name, errorCode.topicAlreadyExists, `Topic '${name}' already exists.`);
   }
-  const collision = await attempt(call, () => checkCollision(context, principal, name));
+  const collision = await attempt(call, () => checkCollision(name));
   if (collision) return refusal(name, collision.errorCode, collision.message);
   const fault = faultOf(asked);
   if (fault) return refusal(name, fault[0], fault[1]);
