@@ -1,6 +1,7 @@
 /** Request bodies: collected, decompressed and parsed, each step within the same limit. */
 import '../../engine/kernel/buffer.ts';
 import { isAscii, isUtf8 } from 'node:buffer';
+import { Failure } from '../../engine/kernel/failure.ts';
 import { CorruptBatch, codec } from '../../engine/records/batch.ts';
 import { CodecUnavailable, decompress, DecompressedTooLarge } from '../../engine/records/compression.ts';
 import { isTooHeavyJson, jsonWeightMax } from '../operations/json-weight.ts';
@@ -71,6 +72,7 @@ export function parseJson(bytes: Uint8Array, what: string, parse: (text: string)
   try {
     return parse(text.charCodeAt(0) === byteOrderMark ? text.slice(1) : text);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     throw new ProblemFailure('invalid-json', `${what} is not JSON: ${error instanceof Error ? error.message : ''}`);
   }
 }

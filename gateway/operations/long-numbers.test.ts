@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { LongNumber, parseKeepingNumbers, stringifyKeepingNumbers } from './long-numbers.ts';
+import {
+  LongNumber,
+  longNumbersMax,
+  parseKeepingFewNumbers,
+  parseKeepingNumbers,
+  stringifyKeepingNumbers,
+  TooManyLongNumbers,
+} from './long-numbers.ts';
 
 /** Also keeps numbers that JSON cannot express, such as Infinity. */
 const shape = (json: unknown): string =>
@@ -52,6 +59,21 @@ it('accepts exactly what JSON.parse accepts, with the same meaning', () => {
     ),
     { numRuns: 3_000 },
   );
+});
+
+it('bounds how many of them a client may send in one text, and counts no others', () => {
+  const kept = (count: number): string => `[${Array.from({ length: count }, () => '1e3').join(',')}]`;
+  expect(parseKeepingFewNumbers(kept(longNumbersMax))).toHaveLength(longNumbersMax);
+  expect(() => parseKeepingFewNumbers(kept(longNumbersMax + 1))).toThrow(TooManyLongNumbers);
+  expect(parseKeepingNumbers(kept(longNumbersMax + 1))).toHaveLength(longNumbersMax + 1);
+  const others = `["1e3",1,0.5,1700000000000000${',"12345678901234567890",7'.repeat(longNumbersMax)},1e3]`;
+  expect(parseKeepingFewNumbers(others)).toHaveLength(2 * longNumbersMax + 5);
+});
+
+it('keeps a member that is called __proto__ a member', () => {
+  const text = '{"__proto__":{"id":12345678901234567890},"a":1}';
+  expect(again(text)).toBe(text);
+  expect(Object.getPrototypeOf(parseKeepingNumbers(text))).toBe(Object.prototype);
 });
 
 it.each(['" 1e\\12345678901234567', '["a 12345678901234567', '"12345678901234567\\', '{12345678901234567:1}'])(

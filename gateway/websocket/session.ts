@@ -18,7 +18,7 @@ import { problemOf } from '../http/failures.ts';
 import type { WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
 import { admitBeside, admitRequest } from '../operations/admit.ts';
 import { isTooHeavyJson } from '../operations/json-weight.ts';
-import { hasLongNumbers, parseKeepingNumbers } from '../operations/long-numbers.ts';
+import { hasLongNumbers, parseKeepingFewNumbers, TooManyLongNumbers } from '../operations/long-numbers.ts';
 import { startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
 import { requestsBeside } from '../weight.ts';
@@ -158,7 +158,11 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     let fields: unknown;
     try {
       fields = isUtf8(data) ? parseCommand(data.toString()) : undefined;
-    } catch {
+    } catch (error) {
+      if (error instanceof TooManyLongNumbers) {
+        this.close(closeCodes.tooManyValues);
+        return;
+      }
       fields = undefined;
     }
     if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
@@ -309,6 +313,6 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 function parseCommand(text: string): unknown {
   const fields = JSON.parse(text) as Record<string, unknown> | null;
   if (fields?.['op'] !== 'produce' || !hasLongNumbers(text)) return fields;
-  const { records } = parseKeepingNumbers(text) as { readonly records?: unknown };
+  const { records } = parseKeepingFewNumbers(text) as { readonly records?: unknown };
   return { ...fields, records };
 }

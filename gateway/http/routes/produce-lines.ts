@@ -13,7 +13,7 @@ import { QuotaExceeded, Unauthenticated } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitBeside } from '../../operations/admit.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
-import { parseKeepingNumbers } from '../../operations/long-numbers.ts';
+import { parseKeepingFewNumbers } from '../../operations/long-numbers.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
 import { problemOf, ProblemFailure } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
@@ -212,7 +212,7 @@ class LineProducer {
       bytes += line.length;
       const name = `line ${this.#lines + count + 1}`;
       try {
-        records.push(recordOfJson(parseJson(line, name, parseKeepingNumbers), this.#format, name));
+        records.push(recordOfJson(parseJson(line, name, parseKeepingFewNumbers), this.#format, name));
       } catch (error) {
         faults.set(count, faultLine(error));
         this.#failed++;

@@ -2,7 +2,7 @@
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
-import { parseKeepingNumbers } from '../../operations/long-numbers.ts';
+import { parseKeepingFewNumbers } from '../../operations/long-numbers.ts';
 import { parseFormat, recordOfJson } from '../../operations/record-json.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { scanRecords } from '../../operations/scan-records.ts';
@@ -78,7 +78,7 @@ function recordsOf({ settings }: GatewayContext, exchange: HttpExchange, body: U
   const isJson = exchange.queryString === '' || (exchange.query().get('format') ?? 'json') === 'json';
   const plain = isJson ? scanRecords(body, produceRecordsMax) : undefined;
   if (plain) return plain;
-  const list = parseJsonObject(body, parseKeepingNumbers)['records'];
+  const list = parseJsonObject(body, parseKeepingFewNumbers)['records'];
   if (!Array.isArray(list)) throw new InvalidRequest('records', 'the body must be {"records": [...]}');
   if (list.length === 0) throw new InvalidRequest('records', 'there must be at least one record');
   if (list.length > produceRecordsMax) {
