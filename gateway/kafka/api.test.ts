@@ -4,13 +4,14 @@ import { apiByKey, type RequestOf } from '../../engine/protocol/apis.ts';
 import { decodeRequestHeader, decodeResponse, encodeRequest } from '../../engine/protocol/headers.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { ClusterShares } from '../cluster-shares.ts';
+import { FairTurns } from '../fair-turns.ts';
 import { api, type Call } from './api.ts';
 
 const version = 2;
 
 function callOf(elements: ClusterShares): Call {
   const call: Partial<Call> = {
-    door: { elements } as Call['door'],
+    door: { elements, turns: new FairTurns(systemClock, 4) } as unknown as Call['door'],
     context: { clock: systemClock } as Call['context'],
     principal: { clusterId: 'c' } as Call['principal'],
     version,

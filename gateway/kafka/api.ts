@@ -10,6 +10,7 @@ import { decodeRequest, elementsDecoded, encodeResponse } from '../../engine/pro
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
+import type { FairTurns } from '../fair-turns.ts';
 import type { Advertised } from './advertised.ts';
 import type { DebtQueue } from './debt-queue.ts';
 import { type Refusal, refusalOf } from './failures.ts';
@@ -20,7 +21,6 @@ import type { Login } from './session.ts';
 import type { OutboxBudget } from './outbox-budget.ts';
 import type { ReceiveBudget } from './receive-budget.ts';
 import type { KafkaDoorSettings } from './settings.ts';
-import { turnBehindIo } from '../several-turns.ts';
 import { requestsBeside } from '../weight.ts';
 
 /** State shared by the connections to one port. */
@@ -46,6 +46,7 @@ export interface Door {
    */
   readonly manySizes: Lanes;
   readonly debtQueue: DebtQueue;
+  readonly turns: FairTurns;
 }
 
 /** One request under way, before or after authentication. */
@@ -151,9 +152,11 @@ export function api<K extends ApiKey>(
         }
       };
       const told = (response: ResponseOf<K> | undefined): Served => encode(key, call, correlationId, response);
-      if (elements > elementsPerTurnMax) return whileHeld(call, elements, this.queues, answer, refused).then(told);
+      if (elements > elementsPerTurnMax) return whileHeld(call, elements, this.queues, answer, refused, told);
       const result = answer();
-      return result instanceof Promise ? result.then(told) : told(result);
+      if (!(result instanceof Promise)) return told(result);
+      const { clusterId } = call.principal;
+      return result.then((response) => call.door.turns.timed(clusterId, () => told(response)));
     },
   };
 }
@@ -166,21 +169,20 @@ const elementsPerTurnMax = 2_500;
  * answer get turns of their own. Not for requests that must begin in order of arrival (`mayWait`).
  */
 async function whileHeld<R>(
-  { door, context, principal }: Call,
+  { door, principal }: Call,
   elements: number,
   mayWait: boolean,
   answer: () => R | Promise<R>,
   refused: (error: unknown) => R,
-): Promise<R> {
+  told: (response: R) => Served,
+): Promise<Served> {
   const { clusterId } = principal;
   if (!door.elements.tryTake(clusterId, elements)) {
-    return refused(new Overloaded('requests under way name as many things as they may together'));
+    return told(refused(new Overloaded('requests under way name as many things as they may together')));
   }
   try {
-    if (mayWait) await turnBehindIo(context.clock);
-    const response = await answer();
-    await turnBehindIo(context.clock);
-    return response;
+    const response = await (mayWait ? door.turns.complete(clusterId, answer) : answer());
+    return await door.turns.complete(clusterId, () => told(response));
   } finally {
     door.elements.give(clusterId, elements);
   }

@@ -68,6 +68,8 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   #flushing = false;
   #reading = true;
   #draining = false;
+  /** A request waits for its cluster's share of a turn (fair-turns.ts). */
+  #awaitsTurn = false;
   /** Nothing more is read, started or answered. */
   #closed = false;
   /** The socket has ended. Until then the peer may take its queued answers, and the connection counts. */
@@ -204,6 +206,23 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   // --- Pipelined ---
 
   start(frame: Buffer, answer: Answer): void {
+    if (this.#clusterId === '') {
+      this.#begin(frame, answer);
+      return;
+    }
+    this.#awaitsTurn = true;
+    let isLater = false;
+    this.door.turns.begin(this.#clusterId, () => {
+      this.#awaitsTurn = false;
+      this.#begin(frame, answer);
+      // In a turn of its own: the next request is work of its own.
+      if (isLater) this.door.context.clock.endOfTurn(() => this.#update());
+    });
+    isLater = true;
+    if (this.#awaitsTurn) this.#update();
+  }
+
+  #begin(frame: Buffer, answer: Answer): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     let result: Promise<Dispatched> | Dispatched;
     try {
@@ -277,7 +296,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   #update(): void {
     if (this.#closed) return;
     const isBehind = this.#outboxBytes + this.socket.writableLength > this.door.settings.outboxBytesMax;
-    this.#inOrder.hold(this.#throttle?.isMuted === true || isBehind || this.#draining);
+    this.#inOrder.hold(this.#throttle?.isMuted === true || isBehind || this.#draining || this.#awaitsTurn);
     const reading = !this.#inOrder.isFull() && this.login.session.state !== 'closing';
     if (reading === this.#reading) return;
     this.#reading = reading;

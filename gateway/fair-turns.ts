@@ -1,0 +1,107 @@
+/**
+ * Shares the turns of the event loop among clusters. Rates count requests over seconds, but a thousand requests that one
+ * cluster may send within its rate can arrive at once, on many connections, and everyone else would wait until the last of
+ * them is answered. So a cluster may begin work in a turn until it has used its share of the turn's time; what it begins
+ * beyond that waits, in order, for later turns. Nothing is refused, and a cluster that is alone loses nothing: turns
+ * without other work follow each other at once.
+ */
+import type { Clock } from '../engine/kernel/clock.ts';
+import { nextTurn } from './several-turns.ts';
+
+interface Share {
+  /** Used and not yet given back; each turn gives back a share. */
+  usedMs: number;
+  /** Work that completes a request, and so frees memory: before work that begins one. */
+  readonly completing: (() => void)[];
+  readonly beginning: (() => void)[];
+}
+
+export class FairTurns {
+  readonly #clock: Clock;
+  /** How long the work of one cluster may hold a turn, and so how long a request of another one waits for it. */
+  readonly #turnMsMax: number;
+  readonly #shares = new Map<string, Share>();
+  /** A round of turns is due. */
+  #isGiving = false;
+  /** Work that begins inside other work would be timed twice. */
+  #isRunning = false;
+
+  constructor(clock: Clock, turnMsMax: number) {
+    this.#clock = clock;
+    this.#turnMsMax = turnMsMax;
+  }
+
+  /**
+   * Runs `work` now, or in a later turn. Work of one cluster begins in the order of these calls. `work` must not throw. The
+   * caller limits how much of it waits: a connection waits with one request, and is not read meanwhile.
+   */
+  begin(clusterId: string, work: () => void): void {
+    const share = this.#shares.get(clusterId);
+    if (this.#isRunning) this.#shareOf(clusterId).beginning.push(work);
+    else if (share && (share.usedMs >= this.#turnMsMax || share.beginning.length > 0)) share.beginning.push(work);
+    else this.#run(clusterId, work);
+  }
+
+  /** Runs `work` of a request that has begun, now, and counts its time. */
+  timed<T>(clusterId: string, work: () => T): T {
+    if (this.#isRunning) return work();
+    return this.#run(clusterId, work);
+  }
+
+  /** Runs the next large piece of work of a request that has begun, in a later turn. */
+  complete<T>(clusterId: string, work: () => T | Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#shareOf(clusterId).completing.push(() => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
+  }
+
+  #run<T>(clusterId: string, work: () => T): T {
+    const startMs = this.#clock.monotonicMs();
+    this.#isRunning = true;
+    try {
+      return work();
+    } finally {
+      this.#isRunning = false;
+      const usedMs = this.#clock.monotonicMs() - startMs;
+      if (usedMs > 0) this.#shareOf(clusterId).usedMs += usedMs;
+    }
+  }
+
+  #shareOf(clusterId: string): Share {
+    let share = this.#shares.get(clusterId);
+    if (!share) this.#shares.set(clusterId, (share = { usedMs: 0, completing: [], beginning: [] }));
+    if (!this.#isGiving) {
+      this.#isGiving = true;
+      void this.#giveTurns();
+    }
+    return share;
+  }
+
+  /** One round in each turn of the event loop: between two of them the I/O of everybody is served. */
+  async #giveTurns(): Promise<void> {
+    while (this.#shares.size > 0) {
+      await nextTurn(this.#clock);
+      const turnMs = this.#turnMsMax / this.#shares.size;
+      // A copy: work that runs may bring others.
+      for (const [clusterId, share] of [...this.#shares]) this.#giveTurn(clusterId, share, turnMs);
+    }
+    this.#isGiving = false;
+  }
+
+  #giveTurn(clusterId: string, share: Share, turnMs: number): void {
+    share.usedMs = Math.max(0, share.usedMs - this.#turnMsMax);
+    while (share.usedMs < turnMs) {
+      const work = share.completing.shift() ?? share.beginning.shift();
+      if (!work) break;
+      this.#run(clusterId, work);
+    }
+    if (share.usedMs === 0 && share.completing.length === 0 && share.beginning.length === 0)
+      this.#shares.delete(clusterId);
+  }
+}
