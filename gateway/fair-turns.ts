@@ -88,8 +88,7 @@ export class FairTurns {
     while (this.#shares.size > 0) {
       await nextTurn(this.#clock);
       const turnMs = this.#turnMsMax / this.#shares.size;
-      // A copy: work that runs may bring others.
-      for (const [clusterId, share] of [...this.#shares]) this.#giveTurn(clusterId, share, turnMs);
+      for (const [clusterId, share] of this.#shares) this.#giveTurn(clusterId, share, turnMs);
     }
     this.#isGiving = false;
   }
