@@ -51,11 +51,12 @@ export function beginRecovery(
 
 /** Throws VolumeMissing, DataCorrupt (see scan-wal.ts) and the disk's failures. */
 export async function readDeadLog({ disk, settings, volume, sessionEpoch }: DeadLogOptions): Promise<DeadLog> {
-  if (!disk.exists(givenUpPath(volume)) && !disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
+  const isGivenUp = disk.exists(givenUpPath(volume));
+  if (!isGivenUp && !disk.exists(walsDirectory(volume))) throw new VolumeMissing(volume);
   const directory = walDirectory(volume, sessionEpoch);
   const found = new Map<string, FoundLog>();
   const scan = await scanWal(
-    { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes },
+    { disk, directory, sessionEpoch, sliceBytes: settings.writeSliceBytes, isGivenUp },
     ({ topicId, partition, batch, path, position, endLsn }) => {
       const key = `${topicId}${partition}`;
       let log = found.get(key);

@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
+import { Failure } from '../kernel/failure.ts';
 import { type Uuid, uuidText } from '../kernel/uuid.ts';
 import type { Disk, MetadataStore, SegmentStore, StoreOp } from '../ports.ts';
 import { baseOffset, lastOffset, leaderEpoch } from '../records/batch.ts';
@@ -151,17 +152,25 @@ async function readLog(
 ): Promise<{ readonly scan: WalScan; readonly logs: readonly RecoveredLog[]; readonly due: readonly RollUpLog[] }> {
   const { disk, volume, sessionEpoch, settings, syncedLsn = 0 } = options;
   const { scan, logs: found } = await (options.ahead?.read ?? readDeadLog(options));
-  if (!disk.exists(givenUpPath(volume)) && scan.endLsn < syncedLsn)
-    throw new LogBehind(volume, sessionEpoch, scan.endLsn, syncedLsn);
+  const isGivenUp = disk.exists(givenUpPath(volume));
+  if (!isGivenUp && scan.endLsn < syncedLsn) throw new LogBehind(volume, sessionEpoch, scan.endLsn, syncedLsn);
+  // A log that cannot be recovered keeps all others waiting until an operator gives it up.
+  const ifGivenUp = (error: unknown): undefined => {
+    if (isGivenUp && error instanceof Failure && error.code === 'data-corrupt') return undefined;
+    throw error;
+  };
   const kept = found.filter((log) => options.keeps?.(log.topicId, log.partition) ?? true);
   const due: RollUpLog[] = [];
   const logs: RecoveredLog[] = [];
   const { logsTogetherMax } = settings;
   for (let from = 0; from < kept.length; from += logsTogetherMax) {
     const parts = await Promise.all(
-      kept.slice(from, from + logsTogetherMax).map((log) => unpublished(context, log, directory, scan.durableLsn)),
+      kept
+        .slice(from, from + logsTogetherMax)
+        .map((log) => unpublished(context, log, directory, scan.durableLsn).catch(ifGivenUp)),
     );
     for (const part of parts) {
+      if (!part) continue;
       const { topicId, partition, endOffset, batches } = part;
       logs.push({ topicId, partition, endOffset, batches: batches.length });
       if (batches.length > 0) due.push(part);

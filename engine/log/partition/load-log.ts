@@ -5,14 +5,10 @@ import type { Row } from '../../ports.ts';
 import { allRows, type RowContext, withRetries } from '../rows/change-rows.ts';
 import { DataCorrupt } from '../log.ts';
 import { LogFold } from '../fold/log-fold.ts';
+import { RowCorrupt } from '../../store-row-json.ts';
+import { findSegment } from '../segments/find-segment.ts';
 import { decodeLogState, logPk, type LogStateRow, logStateSk } from '../rows/log-state.ts';
-import {
-  decodeSegment,
-  decodeSegmentAndState,
-  type PublishedSegment,
-  type SegmentRow,
-  segmentSkPrefix,
-} from '../rows/segment.ts';
+import { decodeSegmentAndState, type PublishedSegment, type SegmentRow, segmentSkPrefix } from '../rows/segment.ts';
 import type { StateSnapshot } from '../segments/segment-format.ts';
 import { type Segment, segmentOf, type SegmentReader } from '../segments/segment-reader.ts';
 
@@ -42,9 +38,16 @@ export async function loadLog(context: ReadContext, topicId: Uuid, partition: nu
   // A single query: a broker that takes over a thousand logs opens them all at the same moment.
   const rows = await allRows(context, logPk(topicId, partition), segmentSkPrefix);
   const { stateRow, segmentRows } = byKind(rows);
-  const lastRow = segmentRows.at(-1);
-  const last = lastRow && decodeSegmentAndState(lastRow);
-  const segments = segmentRows.map((row) => segmentOf(row === lastRow ? last!.row : decodeSegment(row)));
+  const segments: Segment[] = [];
+  let last: FoundSegment | undefined;
+  for (const row of segmentRows) {
+    const found = readable(row) ?? (await restored(context, row));
+    // What follows a segment begins at or behind its end.
+    if (last && last.row.endOffset > found.row.baseOffset)
+      throw new RowCorrupt(row, 'begins inside the segment before it');
+    segments.push(segmentOf(found.row));
+    last = found;
+  }
   const state = stateRow && decodeLogState(stateRow);
   const inRow = last ? last.state : stateWithoutSegments(state);
   const fold = inRow ? new LogFold(inRow) : await foldAsOf(context, segments, segments.length - 1);
@@ -66,8 +69,8 @@ export async function loadLogEnd(
   const { rows } = await withRetries(context, () => context.store.range(logPk(topicId, partition), options));
   const { stateRow, segmentRows } = byKind(rows);
   const lastRow = segmentRows[0];
-  const last = lastRow && decodeSegmentAndState(lastRow);
-  const state = stateRow && decodeLogState(stateRow);
+  const last = lastRow && (readable(lastRow) ?? (await restored(context, lastRow)));
+  const state = last ? stateBesides(stateRow) : stateRow && decodeLogState(stateRow);
   // No row says that the start has moved: the log starts where every log does.
   const end = endOf(state, last?.row, 0);
   const inRow = last ? last.state : stateWithoutSegments(state);
@@ -79,6 +82,38 @@ export async function loadLogEnd(
   }
   const { segments, ...whole } = await loadLog(context, topicId, partition);
   return { last: segments.at(-1)?.row, ...whole };
+}
+
+type FoundSegment = ReturnType<typeof decodeSegmentAndState>;
+
+/** Undefined when the row is damaged. */
+function readable(row: Row): FoundSegment | undefined {
+  try {
+    return decodeSegmentAndState(row);
+  } catch (error) {
+    if (error instanceof RowCorrupt) return undefined;
+    throw error;
+  }
+}
+
+/** From the segment files. Throws RowCorrupt when they do not tell it for certain. */
+async function restored(context: ReadContext, row: Row): Promise<FoundSegment> {
+  const found = await findSegment(context, row);
+  if (!found) throw new RowCorrupt(row, 'damaged, and no segment file tells for certain what it said');
+  return { row: found, state: undefined };
+}
+
+/**
+ * The log's start, as far as a recovery needs it where segments tell the end: without it nothing is left out of what is
+ * published. Whoever opens the log is refused, so that no deleted record comes back.
+ */
+function stateBesides(row: Row | undefined): LogStateRow | undefined {
+  try {
+    return row && decodeLogState(row);
+  } catch (error) {
+    if (error instanceof RowCorrupt) return undefined;
+    throw error;
+  }
 }
 
 function byKind(rows: readonly Row[]): { segmentRows: readonly Row[]; stateRow: Row | undefined } {

@@ -5,7 +5,7 @@
  */
 import { assert } from '../../kernel/assert.ts';
 import type { RowKey } from '../../ports.ts';
-import { isWhole } from '../../store-row-json.ts';
+import { checksumHolds, isWhole, withChecksum } from '../../store-row-json.ts';
 
 export interface SegmentFileRow {
   /** Bytes of all batches that were written into the file. */
@@ -53,7 +53,8 @@ export function isPieced(fileId: string): boolean {
 
 export function encodeSegmentFile(row: SegmentFileRow): string {
   assert(row.segments >= 0, 'a file never has fewer than no segments');
-  return JSON.stringify({ bytes: row.bytes, segments: row.segments, liveBytes: row.liveBytes, swept: row.swept });
+  const { bytes, segments, liveBytes, swept } = row;
+  return withChecksum(JSON.stringify({ bytes, segments, liveBytes, swept }));
 }
 
 /**
@@ -61,6 +62,7 @@ export function encodeSegmentFile(row: SegmentFileRow): string {
  * broker reads all of these rows, one of them must end none.
  */
 export function decodeSegmentFile(value: string): SegmentFileRow | undefined {
+  if (!checksumHolds(value)) return undefined;
   let row: Partial<Record<keyof SegmentFileRow, unknown>> | null;
   try {
     row = JSON.parse(value) as typeof row;
@@ -69,7 +71,13 @@ export function decodeSegmentFile(value: string): SegmentFileRow | undefined {
   }
   const { bytes, segments, liveBytes = 0, swept = false } = row ?? {};
   const isFile = isWhole(bytes) && isWhole(segments) && typeof liveBytes === 'number' && typeof swept === 'boolean';
-  return isFile ? (row as SegmentFileRow) : undefined;
+  if (!isFile) return undefined;
+  return {
+    bytes,
+    segments,
+    ...(row?.liveBytes !== undefined && { liveBytes }),
+    ...(row?.swept !== undefined && { swept }),
+  };
 }
 
 /** Whether segments point into the file, as far as is known. */

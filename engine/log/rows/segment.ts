@@ -1,11 +1,11 @@
 /**
  * segment   one per run of batches of one log in a segment file. Immutable, except that a merge replaces it. Key:
- * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes are and what they span, plus the
+ * LOG#<topicId>#<partition>, SEG#<base offset, 16 hex digits>. Value: where the bytes are and what they span, a checksum, and the
  * state as of its end when that is small, as for most logs: a broker that takes over a thousand logs then opens no file.
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
-import { isWhole, RowCorrupt, rowObject } from '../../store-row-json.ts';
+import { checkedRowObject, isWhole, RowCorrupt, type StoredText, withChecksum } from '../../store-row-json.ts';
 import { isState, type StateSnapshot } from '../segments/segment-format.ts';
 import { logPk } from './log-state.ts';
 
@@ -86,7 +86,12 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
     stateBytes,
     maxTimestamp,
   };
-  return JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
+  return withChecksum(JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value));
+}
+
+/** From the key of a segment's row. */
+export function baseOffsetOf({ sk }: Pick<StoredText, 'sk'>): number {
+  return Number.parseInt(sk.slice(segmentSkPrefix.length), 16);
 }
 
 /** Decodes without the state: an open log keeps its rows in memory. Throws RowCorrupt. */
@@ -99,8 +104,8 @@ export function decodeSegmentAndState(stored: Row): {
   readonly row: PublishedSegment;
   readonly state: StateSnapshot | undefined;
 } {
-  const baseOffset = Number.parseInt(stored.sk.slice(segmentSkPrefix.length), 16);
-  const fields = rowObject(stored);
+  const baseOffset = baseOffsetOf(stored);
+  const fields = checkedRowObject(stored);
   if (!isSegment(fields, baseOffset)) throw new RowCorrupt(stored, 'not where a segment lies');
   const { state, ...row } = fields;
   return { row: { baseOffset, ...row, version: stored.version }, state };

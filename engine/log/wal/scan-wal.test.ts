@@ -171,6 +171,20 @@ describe('scan of a write-ahead log', () => {
     await expect(world.recover()).rejects.toThrow(DataCorrupt);
   });
 
+  it('keeps what lies before the damage once an operator has given up the rest', async () => {
+    const world = new World({ walChunkBytesMax: 300 });
+    const log = await world.open(await world.startSession());
+    for (let i = 0; i < 9; i++) await world.append(log, batchOf([`v${i}`]));
+    world.crash('all');
+    world.disk.flipBit(`${world.walDirectory}/00000001.wal`, 100 * 8);
+    await expect(world.recover()).rejects.toThrow(DataCorrupt);
+    world.disk.create('/v1/given-up').close();
+    const values = await recoveredValues(world);
+    expect(values.length).toBeGreaterThan(0);
+    expect(values).toEqual(Array.from(values, (_, i) => `v${i}`));
+    expect(world.disk.exists('/v1/given-up')).toBe(false);
+  });
+
   it('notices a chunk that is missing in the middle', async () => {
     const world = new World({ walChunkBytesMax: 300 });
     const log = await world.open(await world.startSession());

@@ -59,6 +59,15 @@ interface Chunk {
   readonly lsn: number | undefined;
 }
 
+interface ScanOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly sessionEpoch: number;
+  readonly sliceBytes: number;
+  /** Damage ends the log where it lies, as a torn tail does: an operator has given up what is behind it. */
+  readonly isGivenUp?: boolean;
+}
+
 interface Totals {
   records: number;
   bytes: number;
@@ -78,16 +87,8 @@ interface Break {
  * Calls `visit` for every record in order. Memory holds one chunk besides what the visitor keeps. Throws DataCorrupt; then
  * nothing may be published, because `visit` has seen only part of what was acknowledged.
  */
-export async function scanWal(
-  options: {
-    readonly disk: Disk;
-    readonly directory: string;
-    readonly sessionEpoch: number;
-    readonly sliceBytes: number;
-  },
-  visit: (record: ScannedRecord) => void,
-): Promise<WalScan> {
-  const { disk, directory, sessionEpoch } = options;
+export async function scanWal(options: ScanOptions, visit: (record: ScannedRecord) => void): Promise<WalScan> {
+  const { disk, directory, sessionEpoch, isGivenUp = false } = options;
   const numbers: number[] = [];
   for (const name of disk.list(directory)) {
     const number = walChunkNumber(name);
@@ -103,10 +104,10 @@ export async function scanWal(
     const next =
       i + 1 < numbers.length ? await readChunk(options, paths[i + 1]!, numbers[i + 1]!, sessionEpoch) : undefined;
     if (broken) {
-      findWitness(chunk, 0, broken);
+      if (!isGivenUp) findWitness(chunk, 0, broken);
       totals.ignoredBytes += chunk.bytes.length;
     } else {
-      broken = scanChunk(chunk, next, visit, totals);
+      broken = scanChunk(chunk, next, visit, totals, isGivenUp);
     }
     chunk = next;
   }
@@ -119,11 +120,12 @@ function scanChunk(
   next: Chunk | undefined,
   visit: (record: ScannedRecord) => void,
   totals: Totals,
+  isGivenUp: boolean,
 ): Break | undefined {
   const { path, bytes, lsn, salt } = chunk;
   if (lsn === undefined || salt === undefined) {
     const start: Break = { path, position: 0, lsn: lsnOfBrokenChunk(chunk, next) };
-    findWitness(chunk, 0, start);
+    if (!isGivenUp) findWitness(chunk, 0, start);
     totals.ignoredBytes += bytes.length;
     return start;
   }
@@ -148,7 +150,7 @@ function scanChunk(
   const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;
   if (isWhole) return undefined;
   const found: Break = { path, position: at, lsn: lsn + at };
-  findWitness(chunk, at, found, end);
+  if (!isGivenUp) findWitness(chunk, at, found, end);
   return found;
 }
 
@@ -177,12 +179,7 @@ function lsnOfBrokenChunk(chunk: Chunk, next: Chunk | undefined): number {
  * Reads the whole chunk, and syncs it first: the bytes may so far be in the page cache only, and once they are published as
  * part of the log they must never vanish.
  */
-async function readChunk(
-  options: { readonly disk: Disk; readonly directory: string; readonly sliceBytes: number },
-  path: string,
-  number: number,
-  sessionEpoch: number,
-): Promise<Chunk> {
+async function readChunk(options: ScanOptions, path: string, number: number, sessionEpoch: number): Promise<Chunk> {
   const file = options.disk.open(path);
   try {
     await file.datasync();
