@@ -91,7 +91,7 @@ function restoreLast(): () => void {
   );
 }
 
-/** A group is what its record says as soon as that is on its way. */
+/** A group has the state in its record as soon as that record is in flight. */
 function tellBeforeDurable(): () => void {
   const write = methodOf(LogWriter.prototype, 'write');
   return replaced(LogWriter.prototype, 'write', function (this: LogWriter, records, apply) {

@@ -37,8 +37,9 @@ export function loseAnswers(acts: FaultActs, broker: BrokerProcess | undefined, 
 }
 
 /**
- * A member of every group of a cluster leaves, and the disks of its coordinators are slow. As soon as another member is
- * told its part of the next generation their power fails: whatever a client was told must be there afterwards.
+ * A member of every group of a cluster leaves while the disks of its coordinators are slow. As soon as another member
+ * is given its part of the next generation, the power of the coordinators fails. Whatever a client was told must be
+ * there afterwards.
  */
 export function losePowerWhenTold(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { loop, disks } = acts.world;

@@ -13,7 +13,7 @@ import { segmentsDirectory, type World } from './world.ts';
 const sparedChunks = 2;
 const suffix = '.seg';
 
-/** Where in a file: of the head of a log's chunk everything behind it depends, and it is small. */
+/** Where in a file bits flip. Everything after the head of a log's chunk depends on that head, and it is small. */
 type FlipAt = 'segments' | 'log' | 'log-head';
 
 /** Of the segment store, or of a volume's log; undefined where nothing lies that may rot, else what flips it back. */

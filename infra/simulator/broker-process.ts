@@ -138,7 +138,8 @@ export class BrokerProcess {
   }
 
   /**
-   * What it should have rolled up, taken or answered, when nothing has arrived for a while; undefined when there is none.
+   * The work that it should have done by now (a roll-up, taking a log, an answer) if nothing has arrived for a while;
+   * undefined if there is none.
    */
   backlog(): string | undefined {
     if (!this.isServing || !this.#logs) return undefined;
@@ -180,7 +181,7 @@ export class BrokerProcess {
   lookAtLease(sessionEpoch: number, looksMs: readonly number[] = leaseLooksMs): void {
     for (const [i, afterMs] of looksMs.entries()) {
       this.process.post(afterMs, () => {
-        // These looks waited for it to go on; what it does first comes after them.
+        // These checks waited for the process to resume; whatever it does first comes after them.
         if (i === 0 && this.process.resumedAtMs === this.#world.loop.nowMs) this.lookAtLease(sessionEpoch, wakeLooksMs);
         if (this.#session?.epoch !== sessionEpoch || !this.#session.mayAck()) return;
         this.#world.history.add({ kind: 'overlap', brokerId: this.slot.brokerId, sessionEpoch });
@@ -246,7 +247,7 @@ export class BrokerProcess {
     const { brokerId } = this.slot;
     log.append = (batch, header, nowMs, done, frame) => {
       const known = this.#world.sentEpochs.of(batch);
-      // One that was compressed anew lies elsewhere, and says itself at which it was sent.
+      // A recompressed batch lies elsewhere, and carries the epoch at which it was sent.
       const sentEpoch = known < 0 && settings.recodes ? header.leaderEpoch : known;
       const asked = { partition };
       this.#unanswered.add(asked);
@@ -258,7 +259,7 @@ export class BrokerProcess {
           const { leaderEpoch } = log;
           const { baseOffset: offset } = outcome;
           const entry = { brokerId, sessionEpoch, partition, leaderEpoch, sentEpoch, offset };
-          // The row as it is at this moment, whatever the process believes.
+          // The current row, whatever the process believes.
           void this.#world.store.rows.get(brokerSessionKey(brokerId)).then((row) => {
             history.add({ kind: 'acked', ...entry, isFenced: !mayAcknowledge(row, sessionEpoch) });
           });

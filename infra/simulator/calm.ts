@@ -1,6 +1,7 @@
 /**
- * Whether nothing delays messages between processes: no cut, no slow or silent connection, no stopped process. Until then a
- * gateway reports only what it has heard itself: its requests meanwhile get no answer, and silence is taken for an answer.
+ * Whether nothing delays messages between processes: no cut, no slow or silent connection, no stopped process. During a
+ * delay a gateway reports only what it has heard itself: its requests get no answer, and it counts silence as an
+ * answer.
  */
 
 /** Time for connections to be reopened and delayed requests to be repeated. */
@@ -28,7 +29,7 @@ export class Calm {
     this.#untilMs = Math.max(this.#untilMs, atMs + settleMs);
   }
 
-  /** Until when what was known somewhere has come to everybody, who hears of it `delayMs` later. */
+  /** Until when a fact known somewhere has reached everybody; every process hears of it within `delayMs`. */
   heardByMs(delayMs: number): number {
     const isTroubled = this.#troubles.size > 0 || this.#nowMs() < this.#untilMs;
     return isTroubled ? -Infinity : this.#nowMs() - delayMs;

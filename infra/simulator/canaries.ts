@@ -222,7 +222,7 @@ export const canaries: readonly Canary[] = [
 ];
 
 function syncFirstOnly(): Plant {
-  /** Directories of which the sync under way has done a file. */
+  /** Directories of which a sync in progress has finished one file. */
   const begun = new Set<string>();
   const first = (file: DiskFile): DiskFile => {
     const directory = file.path.slice(0, file.path.lastIndexOf('/'));

@@ -16,7 +16,10 @@ const lookMs = 100;
 /** Changes take a moment to arrive, and lost ones are read again. */
 const heardMsMax = 2000;
 
-/** What stays wrong is told: a sentence names the row as it is, so that one which changes meanwhile is another one. */
+/**
+ * Lasting errors are reported. The sentence contains the row, so that a row that changes meanwhile counts as another
+ * error.
+ */
 export async function watchCatalogues(world: World, supervisor: Supervisor): Promise<void> {
   const { loop, history } = world;
   const untilMs = loop.nowMs + heardMsMax;

@@ -1,7 +1,7 @@
 /**
- * Judges a history and names what is wrong with it. Pure: its tests plant histories. A request without an answer may or may
- * not have had its effect, so it proves nothing by itself; a record that was acknowledged or read once is promised for
- * good. The reads of the consumer `final` are made when everything is quiet, and show what is left.
+ * Judges a history and names what is wrong with it. Pure: its tests plant histories. A request without an answer may or
+ * may not have taken effect, so it proves nothing by itself. A record that was acknowledged or read once is promised
+ * for good. The consumer `final` reads when everything is quiet, and so shows what remains.
  */
 import { type Anomaly, Findings } from './anomaly.ts';
 import type { Entry, TimedEntry } from './history.ts';

@@ -34,7 +34,9 @@ export class Committer {
   isStopped = false;
   /** How many commits were stored as a whole. */
   taken = 0;
-  /** It deletes a place in every second turn, until one is deleted: what nobody knows of has to be committed first. */
+  /**
+   * It deletes an offset in every second turn until one deletion succeeds: the offset must have been committed first.
+   */
   hasToForget = false;
   #askedBehind: World['rush'];
 
@@ -166,7 +168,7 @@ export class Committer {
         const found = group?.errorCode === 0 ? (group.topics[0]?.partitions ?? []) : [];
         const known = found.filter(({ errorCode }) => errorCode === 0);
         for (const { partitionIndex, committedOffset } of known) {
-          // What was deleted while this was on its way need not be there: it is asked for beside all else.
+          // An offset that was deleted while this request was in flight may be missing: only the others are checked.
           const isSame = deletions[partitionIndex] === this.#deletions[partitionIndex];
           const kept = isSame ? acked[partitionIndex]! : -1;
           const position = { ...this.#place(partitionIndex), offset: Number(committedOffset), acked: kept };

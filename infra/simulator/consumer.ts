@@ -95,7 +95,7 @@ export class Consumer {
         if (isGood && result.every(({ errorCode: code }) => code === errorCode.none)) {
           const bytes = result.reduce((sum, { records }) => sum + recordBytes(records), 0);
           const waitedMs = this.#world.loop.nowMs - startMs;
-          // With some in hand it is told sooner of what it does not see, an error of one of its partitions.
+          // A fetch that already has records is answered sooner if one of its partitions has an error.
           if (bytes === 0) {
             this.#world.history.add({ kind: 'poll', consumer: this.#name, waitedMs, bytes, ...limits });
           }

@@ -1,7 +1,7 @@
 /**
- * A client that deletes records of logs that nothing else shortens (DeleteRecords), each time up to an offset of its own.
- * Deletions that it is told are done must be done, and nothing after that offset may go. It also does so while the owner of
- * a log is asked to release it: a waiting deletion then finds a log that belongs to another broker.
+ * A client that deletes records (DeleteRecords) of logs that nothing else shortens, each time up to an offset of its
+ * own. A deletion reported as done must be done, and nothing after that offset may go. It also deletes while the owner
+ * of a log is asked to release it: a waiting deletion then finds a log that belongs to another broker.
  */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
@@ -24,7 +24,7 @@ export class Cutter {
   constructor(world: World, door: Door, topic: SimTopic) {
     this.#world = world;
     this.#door = door;
-    // A random stream of its own, so that the seeds of old stories still produce them.
+    // A separate random stream, so that earlier seeds keep their histories.
     this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x2545f491) ^ topic.partitions);
     this.#topic = topic;
     for (let i = 0; i < topic.partitions; i++) {
@@ -33,7 +33,7 @@ export class Cutter {
     this.#loop();
   }
 
-  /** All that somebody was told of, in every log, at once. */
+  /** Every end that any client was told, in every log, at once. */
   cutAll(): void {
     const { topicId, partitions, isDeleted } = this.#topic;
     if (this.isStopped || isDeleted) return;

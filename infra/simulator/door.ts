@@ -13,7 +13,10 @@ import type { World } from './world.ts';
 
 /** How long a client takes to learn that no gateway listens. */
 const refusalMs = 20;
-/** What one gateway was told another tells as well, so much later at most: an owner's answer is good for so long, and then on its way. */
+/**
+ * How much later, at most, another gateway tells what one gateway has told: an owner's answer is valid for so long, and
+ * then in flight.
+ */
 const otherGatewayMs = 100 + 15;
 /** To another gateway, where it asks its owner: an answer to an earlier question may just arrive. */
 const onItsWayMs = 2;
@@ -31,8 +34,8 @@ export class Door {
   shunnedUntilMs = 0;
   readonly #open = new Set<() => void>();
   /**
-   * Who waits to be told that nobody listens. What is asked meanwhile waits with them, though somebody may listen by then: a
-   * client sends nothing past what it still tries to connect for.
+   * Callers that wait to learn that nobody listens. Later requests wait with them even if somebody listens by then: a
+   * client sends nothing ahead of what it still tries to connect for.
    */
   #refused: (() => void)[] | undefined;
 
@@ -52,8 +55,8 @@ export class Door {
   }
 
   /**
-   * What its gateway tells of a log has to be this at least, also where it takes an earlier answer of the owner for given: it
-   * does for who waits, and for nobody else.
+   * The minimum that its gateway must report about a log, even where the gateway uses an earlier answer of the owner.
+   * It does so for a fetch that waits, and for no other request.
    */
   told(partition: PartitionName, waits: boolean): ToldLog {
     const { history, settings, calm } = this.world;
@@ -77,14 +80,14 @@ export class Door {
   /** Every client closes its connection here, and gives up its unanswered requests. */
   abandon(forMs: number): void {
     this.shunnedUntilMs = this.world.loop.nowMs + forMs;
-    // A client that is told so tries again at once, and the door must be open by then.
+    // A client that is told so retries at once, and the door must be open by then.
     const open = Array.from(this.#open);
     for (const giveUp of open) giveUp();
   }
 
   /**
-   * `ask` runs in the parent and answers once; `told` runs in the client. A call that is `lateMs` late has a connection of
-   * its own.
+   * `ask` runs in the parent and answers once; `told` runs in the client. A call that is `lateMs` late uses a separate
+   * connection.
    */
   call<T>(
     ask: (parent: ParentProcess, answer: (value: T) => void) => void,
@@ -143,7 +146,7 @@ export class Door {
     this.call<T | Error>(
       (parent, answer) => {
         ask(parent).then(answer, (error: unknown) => {
-          // What is no failure that a client can be told of ends nothing, and nobody would hear of it.
+          // An error that is not a failure that clients can be told ends no process, and nobody would notice it.
           if (!(error instanceof Failure) && parent.process.isAlive) this.world.bug(parent.process.name, error);
           answer(error as Error);
         });

@@ -159,7 +159,10 @@ export class FaultActs {
     this.#ask(durationMs + 500, (controller) => controller.undrainBroker(brokerId));
   }
 
-  /** Of the first controller that serves by then: whoever is asked writes it down, and whoever keeps the fleet does it. */
+  /**
+   * The request goes to the first controller that serves by then: it writes the request down, and the controller that
+   * keeps the fleet does the work.
+   */
   #ask(delayMs: number, act: (controller: ParentProcess['controller']) => Promise<unknown>): void {
     this.world.loop.schedule(delayMs, () => {
       const decider = this.supervisor.deciders.find(({ isServing, process }) => isServing && process.isAlive);
@@ -238,8 +241,9 @@ export class FaultActs {
       this.world.calm.end(process);
     }
     this.#stopped.clear();
-    // Who was asked to undrain them may have died before it was written, and a drain outlasts everybody. More than once: a
-    // drain that was asked of a stopped process is carried out when that goes on, beside what is asked of it then.
+    // The process that was asked to undrain them may have died before it wrote that, and a drain outlasts every
+    // process. It is sent more than once: a stopped process carries out an earlier drain request when it resumes,
+    // beside the later one.
     for (const brokerId of this.#drained) {
       for (const delayMs of undrainAgainMs) this.#ask(delayMs, (controller) => controller.undrainBroker(brokerId));
     }

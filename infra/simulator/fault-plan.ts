@@ -296,7 +296,9 @@ const rare: Mix = {
   restart: 1,
 };
 
-/** What none of the others comes to: see seldom-scripts.ts. Worlds with few of what is elsewhere bounded by hundreds. */
+/**
+ * What no other mix reaches: see seldom-scripts.ts. In its worlds limits that are elsewhere hundreds are one to three.
+ */
 const seldom: Mix = {
   'refused-parts': 5,
   'stranded-batches': 4,
@@ -312,7 +314,10 @@ const seldom: Mix = {
   drain: 2,
 };
 
-/** What somebody has not heard, and decides or tells all the same: see missed-scripts.ts. Controllers that were started with fewer brokers. */
+/**
+ * A process has not heard of something, and decides or answers all the same: see missed-scripts.ts. Some controllers
+ * start with fewer brokers.
+ */
 const missed: Mix = {
   'keep-meanwhile': 5,
   'missed-twice': 5,

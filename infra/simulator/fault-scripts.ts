@@ -128,14 +128,15 @@ function remapLate(acts: FaultActs, broker: BrokerProcess | undefined, { target,
     const act = (): void => acts.world.fault(`store: the placement of ${name} has come`);
     acts.world.store.traps.set(decider.process, { pk: placementsPk, when: 'after', lateMs, act });
   }
-  // In every second world it is that of a new topic, and what is decided about the broker waits behind it for its turn.
+  // In every second world the late write places a new topic, and the decision about the broker waits behind it for its
+  // turn.
   if (value % 2 === 1) acts.topics.create(value % 4 === 1);
   acts.world.loop.schedule(value % 2 === 1 ? 40 + (value % 60) : 0, () => acts.kill(broker, 'SIGKILL'));
 }
 
 /**
- * A broker that is asked to end writes so, and is stopped, and its parent dies; what it wrote has its effect when its lease has lapsed,
- * and others have fenced and recovered it, or its slot has its next session. It must have none.
+ * A broker that is asked to end writes so and is stopped, and its parent dies. The write arrives when the broker's
+ * lease has lapsed and others have fenced and recovered it, or its slot has its next session. It must have no effect.
  */
 function endLate(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -180,16 +181,16 @@ function startTwin(acts: FaultActs, broker: BrokerProcess | undefined, { value }
 }
 
 /**
- * What a mover decides after a release takes effect about when the broker that released takes back what nobody came for
- * (take-back.ts): before its look, between look and write, or after it. For a while the store is slow, so that the time in
- * between is long. Of the two writes one may have its effect.
+ * A mover's write after a release arrives about when the broker that released takes back logs that nobody opened
+ * (take-back.ts): before its check, between check and write, or after it. The store is slow for a while, so that this
+ * time is long. One of the two writes may take effect.
  */
 function placeLate(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { store, loop, settings } = acts.world;
   const lateMs = 4700 + value;
   const { brokerId } = settings.slots[target % settings.slots.length]!;
   const owner = acts.supervisor.brokers().find(({ slot }) => slot.brokerId === brokerId);
-  // It writes when the other has not, and has its effect behind it.
+  // The owner writes before the mover's write has taken effect, and its own write takes effect after that.
   if (owner && value % 2 === 0) {
     const act = (): void => acts.world.fault(`store: what ${owner.process.name} takes back has come`);
     store.traps.set(owner.process, { pk: placementsPk, when: 'after', lateMs: 1200, act });
@@ -218,9 +219,9 @@ function moveUnheard(acts: FaultActs, _broker: BrokerProcess | undefined, { targ
 }
 
 /**
- * A stopped broker whose parent is dead is taken for lapsed, and goes on in the moment in which its fence is on its way:
- * it renews its lease first, and the fence must be refused. Or it goes on when the fence has had its effect: it must find
- * its lease over, and get no other.
+ * A stopped broker whose parent is dead is found lapsed, and resumes while its fence is in flight: it renews its lease
+ * first, and the fence must be refused. Or it resumes when the fence has taken effect: it must find its lease over, and
+ * get no other.
  */
 function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -243,8 +244,8 @@ function wakeAtFence(acts: FaultActs, broker: BrokerProcess | undefined, { targe
 }
 
 /**
- * A controller is stopped when it has fenced a dead broker, until another one that has come to keep the fleet is in the middle
- * of that broker's recovery: then both recover it. One of them may have the effect.
+ * A controller is stopped when it has fenced a dead broker, until another one, which now keeps the fleet, is in the
+ * middle of that broker's recovery: then both recover it. One of them may take effect.
  */
 function recoverTwice(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
@@ -342,7 +343,10 @@ function killAfterFull(acts: FaultActs, broker: BrokerProcess | undefined, { val
   disks.of(slot.volume).plan({ on: 'write', error: 'full', afterBytes, bytesMin: fullAfterBytes * 1.5, met });
 }
 
-/** A sync fails, which ends the broker. Its log is recovered, and a moment later the power fails: what was read from memory alone is gone. */
+/**
+ * A sync fails, which ends the broker. Its log is recovered, and a moment later the power fails: data that was only in
+ * memory is lost.
+ */
 function losePowerAfterFault(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
   const { disks, loop } = acts.world;

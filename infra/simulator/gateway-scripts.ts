@@ -6,13 +6,13 @@ import type { Fault } from './fault-plan.ts';
 /** For what producers send to gather at a gateway that cannot send it on. */
 const gatherMs = 60;
 const slowMs = 700;
-/** It goes on while its clients are elsewhere, and a while before they come back. */
+/** The gateway resumes while its clients use another one, and a while before they return. */
 const backMs = 400;
 
 /**
- * A gateway stops, with what it could not send yet (a broker has died, gives its logs away, or is far), and its clients go over to
- * another with all that they have not been told of. Then it goes on, and sends what it has: each batch for the second time, at an
- * epoch, a link and a place among its neighbours that are no more.
+ * A gateway stops with batches that it could not send yet (a broker has died, gives its logs away, or is far), and its
+ * clients go over to another gateway with everything that got no answer. Then the first gateway resumes and sends what
+ * it has: each batch for the second time, at an epoch, over a link and in an order that no longer hold.
  */
 export function goOver(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { gateways, doors } = acts.supervisor;

@@ -21,7 +21,7 @@ export interface ReadRecord {
   readonly offset: number;
   readonly value: string;
   readonly leaderEpoch: number;
-  /** Told where it is asked what is left. */
+  /** Part of the answer to a question about what remains. */
   readonly timestampMs?: number;
 }
 
@@ -92,7 +92,7 @@ export type Entry =
       readonly endOffset: number;
       readonly asked: ToldLog;
     }
-  /** A client asked for a record by its time (ListOffsets); offset -1: there is none. */
+  /** A client asked for a record by its time (ListOffsets); offset -1: there is no such record. */
   | {
       readonly kind: 'time';
       readonly partition: PartitionName;
@@ -158,9 +158,11 @@ export type Entry =
     }
   /** A committed offset was deleted, up to this one. */
   | { readonly kind: 'forgotten'; readonly group: string; readonly partition: PartitionName; readonly offset: number }
-  /** Whether it was deleted nobody knows: where several gateways are asked it may be so later, and behind commits that came since. */
+  /**
+   * Nobody knows whether it was deleted: with several gateways the deletion may come later, and after newer commits.
+   */
   | { readonly kind: 'unforgotten'; readonly group: string; readonly partition: PartitionName }
-  /** A member was told its part of a generation; `known` as above, when its join left. */
+  /** A member was given its part of a generation; `known` as above, when its join left. */
   | {
       readonly kind: 'joined';
       readonly group: string;
@@ -176,9 +178,9 @@ export type Entry =
       readonly group: string;
       readonly partition: PartitionName;
       readonly offset: number;
-      /** The highest commit that had been acknowledged when the question left: another may have been under way. */
+      /** The highest commit that had been acknowledged when the question left; another may have been in flight. */
       readonly acked: number;
-      /** The highest of those that had been deleted by then: none of them may come back. */
+      /** The highest of those that had been deleted by then: none of them may return. */
       readonly gone?: number;
     }
   /** From now on bits may be flipped: unreadable records no longer count as lost, as long as the reader is told. */
@@ -199,7 +201,7 @@ export type Entry =
   /** Stored rows, files and logs that are inconsistent. */
   | { readonly kind: 'leak'; readonly what: string }
   | { readonly kind: 'stuck'; readonly what: string }
-  /** A fetch that waits in a quiet world is not told of new records. */
+  /** A fetch that waits in a quiet world does not hear of new records. */
   | { readonly kind: 'unwoken'; readonly what: string }
   /** A fetch was answered with more than its limits allow. */
   | { readonly kind: 'overfed'; readonly what: string }
@@ -207,7 +209,7 @@ export type Entry =
   | { readonly kind: 'died'; readonly what: string }
   /** A broker was reported empty, but still has what it had when it was to be emptied. */
   | { readonly kind: 'undrained'; readonly what: string }
-  /** A partition was taken from a broker that serves it, or given to one that does not. */
+  /** A partition was taken from a broker that serves it, or given to one that does not serve. */
   | { readonly kind: 'misplaced'; readonly what: string }
   /** A group begins another generation although no member joined or left. */
   | { readonly kind: 'unsettled'; readonly what: string }

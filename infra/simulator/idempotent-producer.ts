@@ -1,11 +1,11 @@
 /**
  * A Kafka client's idempotent producer (KIP-98) for one partition: a few batches in flight, sent again in order until
- * they are acknowledged. What it sends may therefore be asked for in full: every value once, in the order of sending.
+ * they are acknowledged. The checker may therefore require every value once, in the order of sending.
  *
- * Now and then it gives up what is not acknowledged and goes on under the next epoch of its id (KIP-360): what it gave up
- * may be stored or not, and never behind what it sent since. One of four numbers its batches as a sender over HTTP does,
- * under an id that tells its age, over several connections: they overtake each other, and none may be taken out of turn. In half
- * of the worlds the others are one client of all partitions of their cluster, with one id.
+ * Now and then it gives up its unacknowledged batches and continues under the next epoch of its id (KIP-360): what it
+ * gave up may be stored or not, but never after what it sent since. One of four numbers its batches like a sender over
+ * HTTP, under an id that carries its age, over several connections: they overtake each other, and none may be accepted
+ * out of turn. In half of the worlds the others are one client for all partitions of their cluster, with one id.
  */
 import { framePool } from '../../engine/kernel/frame-pool.ts';
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
@@ -44,7 +44,7 @@ const inFlightMax = 5;
 const batchesMax = 8;
 const retryMs = 60;
 const shortTimeoutMs = 100;
-/** How much longer than another a request takes over a connection of its own. */
+/** How much longer a request over a separate connection takes than another. */
 const overtakenMsMax = 25;
 /** Of 2^31 sequences the last. */
 const sequenceMax = 2 ** 31 - 1;
@@ -73,7 +73,7 @@ export class IdempotentProducer {
   #name: string;
   #names = 0;
   #life = 0;
-  /** As it was given; a dated one bears its age beside it. */
+  /** As it was given; a dated id carries its age as well. */
   #givenId = -1;
   #producerId = -1;
   #epoch = 0;
@@ -106,7 +106,7 @@ export class IdempotentProducer {
     this.#label = this.#name = name;
     this.#isDated = below(this.#random, 4) === 0;
     this.#shared = this.#isDated ? undefined : shared;
-    // From a stream of its own, so that the seeds of old stories tell them still.
+    // From a separate stream, so that earlier seeds keep their histories.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x7f4a7c15) ^ (topic.partitions << 8) ^ partition);
     if (below(random, 3) === 0) this.#timeoutMs = shortTimeoutMs + below(random, shortTimeoutMs);
     this.#identify();
@@ -143,9 +143,9 @@ export class IdempotentProducer {
   }
 
   /**
-   * The client dies, and another takes its place at once, with an id of its own or the next epoch of the same: nobody asks
-   * for what is not acknowledged any more. With `burstAtMs` it is another id, and all that the producer may have on its way leaves
-   * in that moment.
+   * The client dies, and another takes its place at once, with an id of its own or the next epoch of the same: nobody
+   * asks again for what is not acknowledged. With `burstAtMs` it has another id, and everything that the producer may
+   * have in flight leaves at that moment.
    */
   restart(burstAtMs?: number): void {
     if (this.isStopped || this.isOver || !this.#next) return;
@@ -173,13 +173,13 @@ export class IdempotentProducer {
     this.#values = 0;
     this.#life++;
     this.#nextEpoch();
-    // A broker takes any sequence of a producer that it does not know: some are about to begin anew at 0. But of an id that tells
-    // its age it knows better.
+    // A broker accepts any sequence of a producer that it does not know: some producers are about to start over at 0.
+    // An id that carries its age tells it better.
     const isNearEnd = !this.#isDated && producerId % this.#world.settings.nearEndOneOf === 0;
     if (isNearEnd) this.#sequence = sequenceMax - (producerId % nearEndMax);
   }
 
-  /** Its values go on: all that have the name lie in one order. */
+  /** Its values continue the numbering: all values of one name lie in one order. */
   #nextEpoch(): void {
     this.#epoch++;
     this.#sent = 0;
@@ -263,7 +263,7 @@ export class IdempotentProducer {
   #told(door: Door, batch: Batch, outcome: Told): void {
     const { code } = outcome;
     batch.isInFlight = false;
-    // Overtaken, it may have come before those that have been acknowledged since.
+    // An overtaken answer may have been given before those acknowledged since.
     const isNext = this.#batches[0] === batch && (!this.#isDated || batch.wasNext);
     const partition = partitionName(this.#topic.topicId, this.#partition);
     const { life, producer, values } = batch;

@@ -104,8 +104,8 @@ export class Injector {
   }
 
   /**
-   * What is read at a recovery alone, if at all, may be gone before: where a chunk's head rots the broker dies with it. When all heals
-   * somebody has mended it, so that the broker is back and looks after its files.
+   * Bits that only a recovery reads may flip earlier: when a chunk's head rots, its broker dies with it. When all heals
+   * an operator has repaired the chunk, so that the broker returns and looks after its files.
    */
   #rot({ volume, brokerId }: BrokerSlot, value: number): void {
     const at = value % 4 > 0 ? 'segments' : value % 8 === 0 ? 'log' : 'log-head';
@@ -223,7 +223,7 @@ export class Injector {
     disk.plan(isWrite ? { on: 'write', error: 'io', afterBytes: value } : { on: 'datasync', error: 'io' });
   }
 
-  /** In some worlds all of them, for longer than who asks repeats it. */
+  /** In some worlds every reply is lost, for longer than callers retry. */
   #loseReplies(value: number, durationMs: number): void {
     const isDeaf = value % 5 === 0;
     const replyLostPercent = isDeaf ? 100 : 10 + (value % 60);

@@ -37,7 +37,10 @@ export class JudgeOfBounds {
     if (finalStart < 0) times.push(entry);
   }
 
-  /** What lies before the end that an owner told was written by it or by those before it: nobody has it anew. */
+  /**
+   * What lies before the end that an owner reported was written by that owner or an earlier one: no later epoch writes
+   * there.
+   */
   checkTold(name: PartitionName, { final, toldEnds }: JudgedPartition, atMs: number): void {
     for (const [offset, { leaderEpoch }] of final) {
       for (const [toldBy, end] of toldEnds) {
@@ -48,7 +51,10 @@ export class JudgeOfBounds {
     }
   }
 
-  /** Before the end of an epoch lies nothing of later ones; behind it, or where it is unknown, nothing of it that was known by then. */
+  /**
+   * Before the end of an epoch lies nothing of later epochs. After it, or if the end is unknown, lies nothing of that
+   * epoch that was known by then.
+   */
   checkEpochEnds(name: PartitionName, { final, epochEnds }: JudgedPartition): void {
     for (const { atMs, epoch, endOffset, asked } of epochEnds) {
       for (const [offset, { leaderEpoch }] of final) {
@@ -61,7 +67,7 @@ export class JudgeOfBounds {
     }
   }
 
-  /** By what is left; and the epoch that a start was told with has to be that of the record there. */
+  /** Judged by what remains. The epoch reported with a log start has to be that of the record there. */
   checkTimes(name: PartitionName, { final, times, starts }: JudgedPartition): void {
     for (const entry of times) {
       const what = wrongTime(entry, final);

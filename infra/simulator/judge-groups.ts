@@ -17,7 +17,7 @@ export class JudgeOfGroups {
   readonly #tried = new Map<string, number>();
   /** Commits that were never acknowledged: over the connection of a gateway that died they may still arrive. */
   readonly #doubtful = new Set<string>();
-  /** Of each group, partition and offset: commits less those of which somebody was told that they are not stored. */
+  /** For each group, partition and offset: the number of commits, less those reported as not stored. */
   readonly #mayBeKept = new Map<string, number>();
   /** Of which a deletion may come still. */
   readonly #mayGo = new Set<string>();

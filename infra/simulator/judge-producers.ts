@@ -38,7 +38,8 @@ export class JudgeOfProducers {
     }
     const state = this.#partitions.of(partition);
     const shownMs = state.shownMs.get(values[0]!) ?? Infinity;
-    // A producer has no more in flight than a log remembers: what was there when this repeat left is among that.
+    // A producer has no more in flight than a log remembers, so what was there when this repeat left is among what the
+    // log remembers.
     if (!isNext && code === outOfOrder && shownMs < leftMs) {
       const what = `${producer} repeats ${values[0]}, which somebody has read, and is told that it is out of order`;
       this.#findings.report('sequence-lost', atMs, partition, what);

@@ -40,7 +40,7 @@ export class JudgeOfRecords {
 
   read(entry: TimedEntry & { kind: 'read' }): void {
     const { atMs, partition: name, consumer, from, code, highWatermark, startOffset, records } = entry;
-    // What one gateway tells another may tell a moment later; that is judged by what was told before.
+    // A fact that one gateway has reported reaches another a moment later; that is judged by what was reported before.
     const reader = `${consumer} ${entry.through ?? 0}`;
     const partition = this.#partitions.of(name);
     if (code === offsetOutOfRange && startOffset <= from) {
@@ -74,7 +74,7 @@ export class JudgeOfRecords {
       const what = `${consumer} read from ${from} when the log was known to begin at ${entry.asked.start}`;
       this.#findings.report('deleted-read', atMs, name, what);
     }
-    // Where a reader has come to through another gateway is not where this one knows the log to end.
+    // A reader's position through another gateway is not where this one knows the log to end.
     if (expected > highWatermark && (records.length > 0 || !entry.isStale)) {
       this.#findings.report(
         'high-watermark-falls',
@@ -85,7 +85,7 @@ export class JudgeOfRecords {
     }
   }
 
-  /** A later request is told no less than earlier ones. */
+  /** A later request learns no less than earlier ones. */
   #checkAge({ atMs, partition, consumer, highWatermark, startOffset, asked }: TimedEntry & { kind: 'read' }): void {
     if (highWatermark < asked.end) {
       const what = `${consumer} asked when the log was known to go to ${asked.end}, and was told ${highWatermark}`;

@@ -9,8 +9,8 @@ interface TimedRecord {
 }
 
 /**
- * What is wrong, if anything. What is left was there when the answer was given if it lies before an offset that was told of by
- * then; what had gone by the end proves nothing.
+ * What is wrong, if anything. A remaining record was there when the answer was given if it lies before an offset that
+ * was reported by then; records that are gone by the end prove nothing.
  */
 export function wrongTime(
   { time, offset, timestampMs, asked }: Entry & { kind: 'time' },

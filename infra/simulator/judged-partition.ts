@@ -22,10 +22,13 @@ export class JudgedPartition {
   isBounded = false;
   /** What retention by size must leave. */
   keptBytes = 0;
-  /** A client requested a deletion of records: what is left says nothing about retention. */
+  /** A client requested a deletion of records, so what remains says nothing about retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();
-  /** Only clients delete of it, up to one of these at most; without those that were told that nothing was done. */
+  /**
+   * Only clients delete from it, up to one of these offsets at most; without the requests that were told that nothing
+   * was done.
+   */
   isCutOnly = false;
   readonly cutsTo: number[] = [];
   readonly times: (TimedEntry & { kind: 'time' })[] = [];

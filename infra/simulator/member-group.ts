@@ -31,7 +31,7 @@ export class MemberGroup {
   isCalm = false;
   /** A commit of a member was taken since. */
   isTaken = false;
-  /** When a member is told its part of a generation of which nobody had heard. */
+  /** When a member was given its part of a generation that nobody had heard of. */
   onTold: () => void = () => undefined;
 
   constructor(world: World, door: Door, topic: SimTopic, group: string) {
@@ -57,7 +57,7 @@ export class MemberGroup {
     return { clusterId: this.topic.clusterId, groupId: this.groupId };
   }
 
-  /** Every member is of one generation, and every partition somebody's. */
+  /** Every member is in one generation, and every partition belongs to a member. */
   get isWhole(): boolean {
     const [first] = this.#members;
     // Of a topic that was made a moment ago some have not begun.
@@ -86,7 +86,7 @@ export class MemberGroup {
     if (!this.isCalm && index >= 0) this.#replace(index, this.#members[index]!, true);
   }
 
-  /** Another one comes in its place, whatever had it end. */
+  /** Another member takes its place, whatever ended it. */
   #replace(index: number, member: GroupMember, isPolite: boolean): void {
     if (this.#members[index] !== member || this.isOver) return;
     member.end(isPolite);
@@ -122,7 +122,8 @@ export class MemberGroup {
 
   position(partition: number, offset: number, acked: number): void {
     this.world.history.add({ kind: 'position', group: this.groupId, partition: this.#name(partition), offset, acked });
-    // By a commit that came late (or it is a finding, and told by now): the members go on from there, and commit less than before.
+    // Because of a late commit (otherwise it is a finding, and reported by now): the members continue from there, and
+    // commit less than before.
     if (offset < acked && this.acked(partition) === acked) this.#acked.set(partition, offset);
   }
 

@@ -1,6 +1,7 @@
 /**
- * Faults that are short scripts (fault-scripts.ts), of the mix of what somebody has not heard: controllers that come to keep the fleet while
- * what they have decided is on its way, feeds that break while they are read, and deletions whose answers are lost.
+ * Faults that are short scripts (fault-scripts.ts), for the mix in which a process has not heard of something:
+ * controllers that start to keep the fleet while their decisions are in flight, feeds that break while they are read,
+ * and deletions whose answers are lost.
  */
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { placementSkPrefix } from '../../engine/controller/rows/placement.ts';
@@ -23,13 +24,14 @@ const changedFirstMs = 60;
 const turnMsMax = 7000;
 const hangMs = 5000;
 const heldReadMsMax = 700;
-/** A lost change is told as a gap, and is in the process's hands. */
+/** A lost change is reported as a gap, and the process has the report. */
 const gapToldMs = 90;
 
 /**
- * A broker dies. What a controller that does not keep the fleet decides about it is on its way until it is back, its keeper dead, and that
- * controller has taken it over; or waits for its turn so long. Either way it is nobody's to take from any more. In every second world the
- * row is another one when the decision arrives, so that it is made again.
+ * A broker dies. The decision about it by a controller that does not keep the fleet is in flight until the broker is
+ * back, its keeper dead, and that controller keeps the fleet; or the decision waits that long for its turn. Either way
+ * nobody may take from the broker any more. In every second world the row has changed when the decision arrives, so
+ * that the controller decides again.
  */
 export function decideAndKeep(acts: FaultActs, broker: BrokerProcess | undefined, fault: Fault): void {
   void shardOwner(acts, fault.target).then((found) => {
@@ -94,7 +96,10 @@ function keepMeanwhile(acts: FaultActs, undecided: Undecided, { value }: Fault):
   const stop = store.rows.watch(brokerSessionsPk, back);
 }
 
-/** Its plan waits while it reads what somebody else has changed there; the answer is there when it has adopted the broker. */
+/**
+ * Its plan waits while it rereads what another process has changed there; the answer arrives when it has adopted the
+ * broker.
+ */
 function holdTurn(acts: FaultActs, { decider, broker, pk }: Undecided): void {
   const { loop, store } = acts.world;
   let answer: () => void = () => undefined;
@@ -112,8 +117,8 @@ function holdTurn(acts: FaultActs, { decider, broker, pk }: Undecided): void {
 }
 
 /**
- * A process has missed a change, and reads anew; before the answer is there it misses another one. It is told that it has, and has to read
- * once more: nothing later makes up for it, as the topic grows for the last time.
+ * A process has missed a change and rereads; before the answer arrives it misses another one. It is told that it has,
+ * and has to read once more: nothing later makes up for it, because the topic grows for the last time.
  */
 export function missTwice(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { store, loop } = acts.world;
@@ -155,8 +160,8 @@ export function missTwice(acts: FaultActs, broker: BrokerProcess | undefined, { 
 }
 
 /**
- * Clients delete records, and their owner dies when it has done so and has told nobody; over a slow store nobody serves before they are
- * given an answer. It must not say that nothing was done.
+ * Clients delete records, and the owner dies when it has deleted them and has answered nobody. Over a slow store no
+ * broker serves before the clients get an answer. That answer must not say that nothing was done.
  */
 export function killAfterDeleting(
   acts: FaultActs,

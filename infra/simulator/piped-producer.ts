@@ -1,7 +1,8 @@
 /**
- * A client without sequences that has many requests on its way over one connection, to one partition: what is acknowledged
- * has to lie in the order in which it was sent, and no broker can tell when it does not. It works when it matters, while the
- * owner of its partition is asked to release it: its requests meet the former owner, the pause and the next owner.
+ * A client without sequences that has many requests in flight to one partition over one connection: acknowledged
+ * records have to lie in the order of sending, and no broker can notice if they do not. It works when that matters,
+ * while the owner of its partition is asked to release it: its requests meet the former owner, the pause and the next
+ * owner.
  */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
@@ -13,7 +14,7 @@ import { valueOf } from './value.ts';
 import type { World } from './world.ts';
 
 const inFlightMax = 30;
-/** What a release and the move behind it take, as a rule. */
+/** How long a release and the move after it usually take. */
 const busyMs = 60;
 /** From one request to the next, at most. */
 const paceMsMax = 4;
@@ -35,7 +36,7 @@ export class PipedProducer {
   constructor(world: World, door: Door, topic: SimTopic, index: number, name: string) {
     this.#world = world;
     this.#door = door;
-    // A stream of its own, so that the seeds of old stories tell them still.
+    // A separate stream, so that earlier seeds keep their histories.
     this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x61c88647) ^ (index << 8));
     this.#topic = topic;
     this.#index = index;

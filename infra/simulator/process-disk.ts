@@ -109,7 +109,7 @@ export class Disks {
     return new ProcessDisk(this, process);
   }
 
-  /** `process` makes `call`; the answer that it awaits arrives in an event of its own. */
+  /** `process` makes `call`; the answer that it awaits arrives in a separate event. */
   async<T>(process: SimProcess, call: () => Promise<T>): Promise<T> {
     if (!process.isAlive) return never;
     this.#caller = process;

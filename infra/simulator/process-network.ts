@@ -219,7 +219,7 @@ class WireEnd implements FrameChannel {
   #isClosed = false;
   /** Frames that wait in the other process's events. */
   #posted = 0;
-  /** Somebody was told that so much is buffered that it may wait for the end of it. */
+  /** A sender was told that so much is buffered that it may wait for the end of it. */
   #wasFull = false;
 
   constructor(wire: Wire, process: SimProcess, isNear: boolean) {
@@ -231,8 +231,8 @@ class WireEnd implements FrameChannel {
   send(parts: Parts, sent?: () => void): void {
     if (!this.process.isAlive || this.#isClosed) return;
     if (this.#isNear && isProduce(parts)) this.#wire.hasAppends = true;
-    // A gateway's socket may be writing it still when somebody has long given it up: what its memory holds by then arrives. Who
-    // answers has waited for `sent`.
+    // A gateway's socket may still be writing a request that the gateway gave up long ago: whatever its memory holds by
+    // then arrives. The answering side has waited for `sent`.
     if (this.#isNear) this.#push(parts);
     else this.#push([framePool.gather(parts)]);
     if (sent) this.process.post(0, sent);

@@ -72,7 +72,10 @@ export class SimStore {
   trapForAny: StoreTrap | undefined;
   /** Processes that cannot reach it. */
   readonly cutOff = new Set<SimProcess>();
-  /** Processes that hear of no change of these rows, nor of what comes behind it, until they are told that they have missed some. */
+  /**
+   * Processes that hear of no change of these rows, nor of any later one, until they are told that they have missed
+   * some.
+   */
   readonly deafTo = new Map<SimProcess, string>();
   readonly heldReads = new Map<SimProcess, HeldRead>();
   /** When it was last anything but quick and reliable for some process. */

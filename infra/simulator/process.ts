@@ -55,8 +55,8 @@ export class SimProcess implements Place {
   }
 
   /**
-   * The answer of a system call. Most come in the event that ends the call, which saves an event; one in four in an event
-   * of its own, so that the process can also be stopped between the two.
+   * The answer of a system call. Most arrive in the event that ends the call, which saves an event; one in four in a
+   * separate event, so that the process can also be stopped between the two.
    */
   answer<T>(call: Promise<T>, delayMs = 0): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -111,5 +111,5 @@ export class SimProcess implements Place {
   }
 }
 
-/** What a call of a dead process comes to. */
+/** The result of a call of a dead process. */
 export const never: Promise<never> = new Promise<never>(() => undefined);

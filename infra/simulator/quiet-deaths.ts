@@ -1,4 +1,4 @@
-/** In a quiet world no broker dies or is taken for dead, except as an operator requested earlier. */
+/** In a quiet world no broker dies or counts as dead, except as an operator requested earlier. */
 import type { History } from './history.ts';
 
 const deaths = /^(?:.*: )?broker-(?:dead|hung): /;

@@ -1,8 +1,9 @@
 /**
- * In a world that is healed and whole, the coordinators' partitions move as planned once more, while nobody dies, leaves or
- * joins. Members must not notice: what a coordinator knows of them goes with its log (docs/groups.md). And so do the logs of
- * one broker, while producers go on: what is sent meanwhile is held and replayed, and nobody is told of an error. Then a member of
- * each group goes for good, with or without a word, and the others have to take over what it had, wherever the coordinator is by then.
+ * In a world that is healed and whole, the coordinators' partitions move as planned once more, while nobody dies,
+ * leaves or joins. Members must not notice: what a coordinator knows about them moves with its log. The logs of one
+ * broker move too while producers continue: what they send meanwhile is held and replayed, and nobody gets an error.
+ * Then a member of each group leaves for good, with or without a LeaveGroup, and the others have to take over its part,
+ * wherever the coordinator is by then.
  */
 import { coordinatorPartition, coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { MemberGroup } from './member-group.ts';
@@ -15,8 +16,8 @@ import type { World } from './world.ts';
 const settleMsMax = 8000;
 const moveMsMax = 4000;
 /**
- * A session, which begins anew where the coordinator moves to an evener place, and that of a member that joined then and was not told,
- * with the rebalances behind them.
+ * A session, which starts over when the coordinator moves to balance the fleet, and the session of a member that joined
+ * then and got no answer, with the rebalances after them.
  */
 const loseMsMax = 25_000;
 /** Members hear of a rebalance by their heartbeats. */
@@ -85,7 +86,7 @@ export async function moveSeats(world: World, supervisor: Supervisor, groups: re
   }
 }
 
-/** Of those that died without a word some do so while their coordinator moves. */
+/** Some of those that die without a LeaveGroup do so while their coordinator moves. */
 export async function loseMembers(world: World, supervisor: Supervisor, groups: readonly MemberGroup[]): Promise<void> {
   const { loop, history, settings } = world;
   const left = groups.filter((group) => !group.isOver && group.isSettled);

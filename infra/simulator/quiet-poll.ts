@@ -1,6 +1,7 @@
 /**
- * In a quiet world readers wait at the ends of logs: of all partitions of a topic, of one, and of one for more bytes than a
- * record has. One record comes, then another. Whoever has what it asked for is told at once, and nobody before.
+ * In a quiet world readers wait at the ends of logs: of all partitions of a topic, of one, and of one for more bytes
+ * than a record has. One record arrives, then another. A reader whose request is satisfied must hear at once, and no
+ * reader earlier.
  */
 import type { FetchedPartition } from '../../engine/engine.ts';
 import { type Door, noAnswer } from './door.ts';
@@ -100,7 +101,7 @@ class Watch {
     });
   }
 
-  /** What it is told while an error is told as well says nothing. */
+  /** What is reported together with an error says nothing. */
   #judge({ what, records }: Poll, fetched: readonly FetchedPartition[] | undefined): void {
     const { loop, history, settings } = this.#world;
     if (!fetched) return;

@@ -1,6 +1,6 @@
 /**
- * More planted bugs (canaries.ts), of those that the scripts of rare-scripts.ts and the steps of the wall clock are there to
- * show: each was planted in the sources first, and passed dozens of worlds without them.
+ * More planted bugs (canaries.ts), which the scripts of rare-scripts.ts and the steps of the wall clock are there to
+ * reveal. Each was planted in the sources first, and passed dozens of worlds without them.
  */
 import { Ownership } from '../../engine/broker/ownership.ts';
 import {
@@ -138,7 +138,7 @@ function neverFenced(store: MetadataStore): MetadataStore {
   });
 }
 
-/** Retention asks what the log's last segment remembers, and is told that there is nothing. */
+/** Retention asks what the log's last segment remembers, and gets the answer that there is nothing. */
 function forgetDeleted(): () => void {
   const before = Object.getOwnPropertyDescriptor(OwnedLog.prototype, 'rolledFold')!;
   Object.defineProperty(OwnedLog.prototype, 'rolledFold', {

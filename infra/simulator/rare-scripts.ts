@@ -1,6 +1,6 @@
 /**
- * More faults that are short scripts (fault-scripts.ts): two things in a row that have to happen within a few
- * milliseconds, or while nobody writes, before what they break can be seen.
+ * More faults that are short scripts (fault-scripts.ts): two events that have to happen within a few milliseconds, or
+ * while nobody writes, before the damage can be seen.
  */
 import type { BrokerProcess } from './broker-process.ts';
 import { type FaultActs, placementsPk } from './fault-acts.ts';
@@ -36,8 +36,8 @@ const unsyncedMs = 900;
 
 /**
  * Logs whose records are all in segments lose all of them to DeleteRecords, and their owners die before anybody writes
- * again: what is known of their producers has to outlive the segments that told of it. In every second world the store is slow,
- * and they die as soon as somebody is told that it is done: then it has to be.
+ * again: what is known about their producers has to outlive the segments that held it. In every second world the store
+ * is slow, and the owners die as soon as a client is told that the deletion is done: then it has to be.
  */
 export function killAfterCut(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -82,8 +82,8 @@ export function killInRush(acts: FaultActs, _broker: BrokerProcess | undefined, 
 }
 
 /**
- * A broker dies, and producers begin anew while nobody serves what it had: their first batches are given up one after the
- * other, and while they are told so the next ones are on the wire and the next owner comes.
+ * A broker dies, and producers start over while nobody serves its logs: their first batches are given up one after the
+ * other, and while the producers are told so, the next batches are on the wire and the next owner takes over.
  */
 export function killBeforeFirst(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
@@ -97,8 +97,9 @@ export function killBeforeFirst(acts: FaultActs, broker: BrokerProcess | undefin
 }
 
 /**
- * The logs of brokers are empty and their roll-ups take long; then all producers send their first batches in one moment, more than a log
- * has room for, and more than may wait for room. What is refused there takes along all that comes behind it, be it as small as it may.
+ * The logs of brokers are empty and their roll-ups take long; then all producers send their first batches at one
+ * moment, more than a log has room for, and more than may wait for room. A refused batch takes everything behind it
+ * along, however small.
  */
 export function crowdFirsts(acts: FaultActs, _broker: BrokerProcess | undefined, { value }: Fault): void {
   const { loop } = acts.world;
@@ -123,8 +124,9 @@ export function moveWhenFull(
 }
 
 /**
- * A broker is asked to give its logs away, and nothing can be published meanwhile. The controller that asked dies, and the
- * wish is withdrawn before the next one keeps the fleet: nobody ever asks again, and the broker has to serve its logs.
+ * A broker is asked to give its logs away, and nothing can be published meanwhile. The controller that asked dies, and
+ * the wish is withdrawn before the next one keeps the fleet: nobody ever asks again, and the broker has to serve its
+ * logs.
  */
 export function leaveMove(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   const { disks, loop } = acts.world;
@@ -178,15 +180,15 @@ export function deliverLate(acts: FaultActs, broker: BrokerProcess | undefined, 
     network.slow(address, 0);
     if (value % 2 === 0) {
       acts.killProcess(acts.supervisor.parent.process);
-      // Its clients give up what it had, and go on under the next epoch as soon as somebody serves.
+      // Its clients give up what the gateway had, and continue under the next epoch as soon as somebody serves.
       acts.topics.restartProducers();
     } else acts.planned('drain', brokerId - 1, 0);
   });
 }
 
 /**
- * What somebody who does not keep the fleet gives to brokers (the partitions of a new topic, and what a dead one had) takes
- * effect when one of them, or its zone, has been emptied meanwhile, and is said to be empty.
+ * Placements by a controller that does not keep the fleet (the partitions of a new topic, and those of a dead broker)
+ * arrive when one of the target brokers, or its zone, has been emptied meanwhile, and is said to be empty.
  */
 export function placeBehindDrain(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { store, loop, settings } = acts.world;

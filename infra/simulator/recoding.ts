@@ -35,7 +35,7 @@ export function compressed(batch: Buffer): Buffer {
   return withRecordsSection(batch, snappy(batch.subarray(batchHeaderBytes)), codec.snappy);
 }
 
-/** Until the returned function is called: whatever is decompressed takes its time, in the process that asked for it. */
+/** Until the returned function is called, every decompression takes time in the process that asked for it. */
 export function takeTimeToDecode(loop: EventLoop, random: Random): () => void {
   const pass = methodOf(DecompressionGate.prototype, 'pass');
   return replaced(DecompressionGate.prototype, 'pass', async function <

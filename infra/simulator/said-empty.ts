@@ -1,6 +1,6 @@
 /**
- * Whether a broker or zone that was reported empty stays empty: from the moment in which the rows say so until the request
- * is withdrawn, nothing may be placed there. An operator who reads that may take the volume away.
+ * Whether a broker or zone that was reported empty stays empty: from the moment the rows say so until the request is
+ * withdrawn, nothing may be placed there. An operator who reads that may take the volume away.
  */
 import { decodeBrokerWish, wishedBroker } from '../../engine/controller/rows/broker-wish.ts';
 import { decodeFleet, fleetKey } from '../../engine/controller/rows/fleet.ts';

@@ -1,6 +1,6 @@
 /**
- * Faults that are short scripts (fault-scripts.ts), of the mix that has what no other comes to: the middle of a commit of many
- * places, what a link that was cut has still to write, and volumes that are earlier copies of themselves.
+ * Faults that are short scripts (fault-scripts.ts), for the mix with what no other reaches: the middle of a commit of
+ * many offsets, what a cut link still has to write, and volumes that are earlier copies of themselves.
  */
 import type { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import { walDirectory } from '../../engine/log/wal/wal-format.ts';
@@ -29,8 +29,9 @@ const asksAsleep = 6;
 const askEveryMs = 70;
 
 /**
- * Committers commit all their places as fast as they are answered, over a slow disk, and now and then a write finds no room: the first
- * part of a commit is stored by then, or the last one refused. Who is refused looks at what is there before it commits again.
+ * Committers commit all their offsets as fast as they are answered, over a slow disk, and now and then a write finds no
+ * room: the first part of a commit is stored by then, or the last one refused. A refused committer checks what is there
+ * before it commits again.
  */
 export function refuseParts(acts: FaultActs, _broker: BrokerProcess | undefined, { target, value }: Fault): void {
   const { loop, disks } = acts.world;
@@ -47,9 +48,10 @@ export function refuseParts(acts: FaultActs, _broker: BrokerProcess | undefined,
 }
 
 /**
- * A broker gives its logs away, and from the moment on in which it is asked to nothing that is sent to it arrives: large batches stay
- * in the gateway's sockets, also when that has given their links up, because another owner is named at last. That one is dead before
- * it takes anything, so that appends are given up; then the network goes on, and the sockets write what they have.
+ * A broker gives its logs away, and nothing that is sent to it after that request arrives. Large batches stay in the
+ * gateway's sockets, even after the gateway has given up their links because another owner is named at last. That owner
+ * is dead before it accepts anything, so the appends are given up; then the network resumes, and the sockets write what
+ * they hold.
  */
 export function strandBatches(acts: FaultActs, broker: BrokerProcess | undefined, { value }: Fault): void {
   if (!broker) return;
@@ -76,8 +78,8 @@ export function strandBatches(acts: FaultActs, broker: BrokerProcess | undefined
 }
 
 /**
- * The store is slow and loses changes, while topics grow: whoever reads anew what he has missed misses what changes meanwhile, and has
- * to be told so. Nothing later makes up for it, as each of them grows a last time.
+ * The store is slow and loses changes while topics grow: a process that rereads what it has missed misses what changes
+ * meanwhile, and has to be told so. Nothing later makes up for it, because each topic grows a last time.
  */
 export function growUnheard(acts: FaultActs, _broker: BrokerProcess | undefined, { value, durationMs }: Fault): void {
   const untilMs = 500 + durationMs;
@@ -87,8 +89,9 @@ export function growUnheard(acts: FaultActs, _broker: BrokerProcess | undefined,
 }
 
 /**
- * A broker is stopped, its parent dies, and the slot has its next session, with logs that have come back to it, while the gateway's
- * link leads to the one that is stopped: what it is asked there it finds when it goes on, before it knows that it is over.
+ * A broker is stopped, its parent dies, and the slot has its next session, with logs that have returned to it, while
+ * the gateway's link leads to the stopped broker. That broker finds the requests when it resumes, before it knows that
+ * its session is over.
  */
 export function askAsleep(acts: FaultActs, broker: BrokerProcess | undefined, { target, value }: Fault): void {
   if (!broker) return;
@@ -102,8 +105,9 @@ export function askAsleep(acts: FaultActs, broker: BrokerProcess | undefined, { 
 }
 
 /**
- * A broker dies, and its volume is mounted as it was a while before: acknowledged records are missing at the end of the log, and
- * nobody may take it for whole, since several renewals of the lease have told of more. Then the volume comes back as it was.
+ * A broker dies, and its volume is mounted in an earlier state: acknowledged records are missing at the end of the log.
+ * Nobody may take the volume for complete, because several renewals of the lease have told of more. Then the volume
+ * returns to its latest state.
  */
 export function mountEarlier(acts: FaultActs, broker: BrokerProcess | undefined, { value, durationMs }: Fault): void {
   if (!broker) return;

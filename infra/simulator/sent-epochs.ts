@@ -1,6 +1,6 @@
 /**
- * At which leader epoch each batch was sent, noted where it arrives at a broker: what is accepted at another epoch has
- * lost its place among its neighbours, even when nobody can see it yet.
+ * The leader epoch at which each batch was sent, noted where it arrives at a broker: a batch accepted at another epoch
+ * has lost its place among its neighbours, even if nobody can see it yet.
  */
 import { decodeRequest, decodeRequestHeader } from '../../engine/protocol/headers.ts';
 import { batchField, batchMagic, leaderEpoch } from '../../engine/records/batch.ts';

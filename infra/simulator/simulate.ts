@@ -1,6 +1,6 @@
 /**
- * One world from its seed to its verdict: start it, let clients work while faults happen, heal it, require that everything
- * works again, read what is left, and judge the whole.
+ * One world from its seed to its verdict: start it, let clients work while faults happen, heal it, require that
+ * everything works again, read what remains, and judge the whole.
  */
 import { controllerDefaults } from '../../engine/controller/settings.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -99,7 +99,7 @@ const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Between two requested roll-ups. */
 const rollUpMs = 300;
-/** Where bits flip, some partitions stay away: whatever can work does so by then. */
+/** If bits flip, some partitions stay unavailable; everything that can work does so by then. */
 const rottenMsMax = 2500;
 const mendedMsMax = 15_000;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
@@ -198,7 +198,7 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
   for (const process of world.processes.values()) process.end('the simulation is over');
-  // What is on its way finds nobody; nothing of this world may run beside the next one.
+  // What is in flight finds no receiver; nothing of this world may run beside the next one.
   await loop.run(loop.nowMs + 10);
 }
 
@@ -242,8 +242,8 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   for (const what of backlogs()) history.add({ kind: 'stuck', what });
   await rollUpAll(world, supervisor);
   let wrong = await look();
-  // A file may be on its way out in this very moment; and one that a fenced process made on its way to its end goes when
-  // the sweep has seen it twice. What counts is what stays.
+  // A file may be about to be removed at this very moment, and a file that a fenced process created as it ended is
+  // removed once the sweep has seen it twice. Only files that stay count.
   for (const waitMs of [removalMsMax, 2 * world.settings.log.orphanGraceMs + removalMsMax]) {
     if (wrong.length === 0) break;
     await loop.run(loop.nowMs + waitMs);
@@ -286,13 +286,13 @@ async function readAll(world: World, doors: Doors, topics: TopicRoom): Promise<v
   }
 }
 
-/** From a random stream of its own, so that the seeds of old stories still produce them. */
+/** From a separate random stream, so that earlier seeds keep their histories. */
 function drawBeat(seed: number): number {
   const random = seededRandom(seed ^ 0xbea7);
   return below(random, 3) > 0 ? 20 + below(random, 130) : 0;
 }
 
-/** In a quarter of the worlds, and in all of `far`, clients are as far away as those of another continent; likewise. */
+/** In a quarter of the worlds, and in all of `far`, clients are as far away as on another continent; likewise. */
 function drawFar(seed: number, scenario: string): number {
   const random = seededRandom(seed ^ 0xfa12);
   if (scenario === 'far') return 30 + below(random, 65);

@@ -1,6 +1,6 @@
 /**
- * More planted bugs (canaries.ts): of those that were planted in the sources first, as a stranger would, the ones that no
- * second line makes good.
+ * More planted bugs (canaries.ts): those that were planted in the sources first, as a stranger would, and that no
+ * second line of code makes harmless.
  */
 import { Ownership } from '../../engine/broker/ownership.ts';
 import { GroupCoordinator } from '../../engine/broker/groups/group-coordinator.ts';
@@ -130,7 +130,7 @@ function forgetReferences(): () => void {
   });
 }
 
-/** Logs that are released lend their tails before; those that a polite end closes do not. */
+/** Released logs lend their tails before; logs closed by an orderly end do not. */
 function endUnrolled(): () => void {
   const toRollUp = methodOf(OwnedLog.prototype, 'toRollUp');
   const lendTail = methodOf(OwnedLog.prototype, 'lendTail');
@@ -153,7 +153,7 @@ function endUnrolled(): () => void {
   };
 }
 
-/** A member's commit counts for whatever generation there is by then. */
+/** A member's commit counts for whatever generation is current by then. */
 function takeOldCommits(): () => void {
   const offsetCommit = methodOf(GroupCoordinator.prototype, 'offsetCommit');
   const generationsMax = 50;
@@ -213,7 +213,7 @@ function keepHalf(): () => void {
   return () => void Object.defineProperty(OwnedLog.prototype, 'configs', before);
 }
 
-/** A producer whose epoch is over passes for one that nobody knows. */
+/** A producer whose epoch is over counts as unknown. */
 function takeOldEpochs(): () => void {
   const take = methodOf(OwnedLog.prototype, 'take');
   const get = methodOf(ProducerState.prototype, 'get');

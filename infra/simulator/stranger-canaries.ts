@@ -110,7 +110,7 @@ function isSession({ key }: StoreOp): boolean {
   return key.pk === brokerSessionsPk;
 }
 
-/** The mover does not compare the epoch with the one that it had released; brokers still know which that was. */
+/** The mover does not compare the epoch with the one that was released; brokers still know that epoch. */
 function forgetReleasedEpochs(): () => void {
   const leaderEpochOf = methodOf(ShardTable.prototype, 'leaderEpochOf');
   const release = methodOf(Ownership.prototype, 'release');

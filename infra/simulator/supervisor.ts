@@ -14,7 +14,7 @@ export class Supervisor {
   readonly #random: Random;
   /** Each gateway behind the door of its number. */
   readonly gateways: ParentProcess[] = [];
-  /** The controllers, where they are processes of their own. */
+  /** The controllers, if they are separate processes. */
   readonly controllers: ParentProcess[] = [];
   isOver = false;
 

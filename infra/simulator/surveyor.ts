@@ -19,7 +19,7 @@ const askedTimes = { end: -1, start: -2, latest: -3 } as const;
 /** One of so many questions is where an epoch ended; and one of so many is of all partitions. */
 const epochOneOf = 4;
 const allOneOf = 4;
-/** Of a healed world: who asks for one thing so often is told it once. */
+/** In a healed world a client that asks for one thing so often gets an answer once. */
 const asksMax = 6;
 /** How far back it asks by the clock. */
 const backMsMax = 8000;
@@ -37,9 +37,9 @@ export class Surveyor {
   readonly #door: Door;
   readonly #random: Random;
   readonly #topic: SimTopic;
-  /** For each partition the latest epoch that it was told. */
+  /** For each partition the latest epoch that it heard of. */
   readonly #epochs = new Map<number, number>();
-  /** Of some record that it was told of. */
+  /** The offset of some record that it heard of. */
   #knownMs = 0;
   isStopped = false;
   /** Since the world works again, for each kind of request: how often it got no answer. */
@@ -136,7 +136,7 @@ export class Surveyor {
     if (kind < 3) return { index, what: 'end', asked };
     if (kind === 3) return { index, what: 'start', asked };
     if (kind === 4 && below(this.#random, 3) === 0) return { index, what: 'latest', asked };
-    // A time that a record bears, or the moment behind it, is where one can be off by one.
+    // Errors by one show at a time that a record carries, or at the next millisecond.
     const isKnown = below(this.#random, 2) === 0;
     const timeMs = isKnown
       ? this.#knownMs + below(this.#random, 2)

@@ -1,7 +1,7 @@
 /**
- * Limits that no world reaches at their production values: on what a gateway holds, on the frames that it sends, on what
- * its sockets take, and on what a broker keeps at hand to read segments. In a seventh of the worlds, and in more of those
- * that need it, there is room for only a few batches.
+ * Limits that no world reaches at their production values: on what a gateway holds, on the frames that it sends, on
+ * what its sockets accept, and on what a broker keeps at hand to read segments. In a seventh of the worlds, and in more
+ * of those that need it, there is room for only a few batches.
  */
 import { below, seededRandom } from '../../engine/kernel/random.ts';
 import { linkDefaults } from '../../engine/link/link.ts';
@@ -26,7 +26,7 @@ const fewLogBytes = 1024;
 
 const oneOf: Readonly<Record<string, number>> = { full: 2, far: 3 };
 
-/** From a random stream of its own, so that the seeds of old stories still produce them. */
+/** From a separate random stream, so that earlier seeds keep their histories. */
 export function drawLimits(seed: number, scenario: string, holdMsMax: number): TightLimits {
   const random = seededRandom(seed ^ 0x7167);
   if (below(random, oneOf[scenario] ?? 7) > 0) return roomy;

@@ -1,7 +1,7 @@
 /**
- * What clients have been told of each log by now: how far it goes at least, and where it begins at the earliest. Neither
- * ever falls: a question that leaves later gets no older answer, where the owner answers it or the gateway that told it. What
- * another gateway has told a fetch may not know for a moment (ADR 17).
+ * What clients have been told about each log so far: its lowest possible end, and its earliest possible start. Neither
+ * ever falls: a question that leaves later gets no older answer from the owner or from the gateway that told it. A
+ * fetch through another gateway may not know it for a moment (ADR 17).
  */
 import type { Entry, PartitionName } from './history.ts';
 

@@ -25,7 +25,7 @@ export const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
-/** Where there are several gateways: who reads the same again and again, and meets what another one has deleted. */
+/** With several gateways: a reader that rereads the same again and again, and meets what another client has deleted. */
 const rewindersMax = 1;
 const again = { pauseMs: 50, rewinds: true, maxWaitMs: 100 };
 /** Of answers: in half of all topics a few batches, of which some partitions have more. */
@@ -93,7 +93,7 @@ export class TopicRoom {
   }
 
   #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly' | 'isRecoded'>, done: () => void): void {
-    // Made when all is over: its clients would go on when the others have been told to stop.
+    // Created when all is over: its clients would continue when the others have been told to stop.
     if (this.isOver) return;
     const { isBounded, isCutOnly } = kind;
     const { name, topicId, clusterId } = entry;
@@ -119,7 +119,7 @@ export class TopicRoom {
     this.plain.push(new PlainProducer(world, doors.one(), topic, 'plain', `${label}n`));
     this.plain.push(new PlainProducer(world, doors.one(), topic, 'gateway', `${label}g`));
     for (const i of all) this.piped.push(new PipedProducer(world, doors.one(), topic, i, `${label}s${i}`));
-    // From a random stream of its own, so that the seeds of old stories still produce them.
+    // From a separate random stream, so that earlier seeds keep their histories.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x68e31da4) ^ this.topics.length);
     const minBytes = minBytesOf[below(random, minBytesOf.length)]!;
     const maxWaitMs = rareWaitsMs[below(random, rareWaitsMs.length)]!;
@@ -185,7 +185,7 @@ export class TopicRoom {
     cutOne(this.#door, topic, target % topic.partitions, -1, told);
   }
 
-  /** Of the logs of bounded topics that lie there, as the gateway knows it, up to the end that somebody was told of. */
+  /** Of the logs of bounded topics that lie there, as the gateway knows it, up to the end that a client was told. */
   deleteAt(brokerId: number): void {
     for (const topic of this.topics) {
       if (!topic.isBounded || topic.isDeleted) continue;
@@ -197,7 +197,7 @@ export class TopicRoom {
     }
   }
 
-  /** Clients die as brokers do, and come back while nobody serves: what a producer sends first is then held. */
+  /** Clients die as brokers do, and return while nobody serves: what a producer sends first is then held. */
   restartProducers(): void {
     for (const producer of this.idempotent) producer.restart();
   }
@@ -207,7 +207,7 @@ export class TopicRoom {
     for (const [i, producer] of this.idempotent.entries()) if (i % 2 === parity) producer.restart();
   }
 
-  /** All of them begin anew, and send as much as they may in one moment. */
+  /** All of them start over, and send as much as they may at one moment. */
   burstAt(atMs: number): void {
     for (const producer of this.idempotent) producer.restart(atMs);
   }

@@ -1,7 +1,8 @@
 /**
- * Whether partitions change hands as they may, at the moment in which a placement's row changes: they are taken only from a session
- * that is over, or that was asked to release them at that epoch and has, and given only to one that serves. What comes of a breach
- * (two owners, or nobody) shows to clients only when they write to that partition in that moment.
+ * Whether partitions change hands as they may, at the moment a placement's row changes: they are taken only from a
+ * session that is over, or that was asked to release them at that epoch and has done so, and given only to one that
+ * serves. The consequence of a breach (two owners, or none) shows to clients only if they write to that partition at
+ * that moment.
  */
 import {
   brokerSessionKey,

@@ -25,7 +25,10 @@ export const lullPace = 5;
 /** Of all producers of the partitions in focus: their batches share a write. */
 const focusBeatMs = 25;
 export const segmentsDirectory = '/segments';
-/** Of an even shard and of an odd one: where controllers share the shards, the one that keeps the fleet has one of them. */
+/**
+ * One of an even and one of an odd shard: if controllers share the shards, the one that keeps the fleet has one of
+ * them.
+ */
 export const clusterIds = ['c1', 'c5'] as const;
 
 export interface WorldSettings {
@@ -38,11 +41,11 @@ export interface WorldSettings {
   readonly holdMsMax: number;
   /** Producers send at multiples of it: then many batches share a write and a sync. 0: whenever they like. */
   readonly beatMs: number;
-  /** From a client to the gateway, and back: what is on its way then meets what has changed meanwhile. */
+  /** From a client to the gateway, and back: a request in flight then meets what has changed meanwhile. */
   readonly farMs: number;
   /**
-   * Logs that a broker is asked to release at once, and releases under way; the rest of a drain waits, and serves. What is
-   * written of moves at once: several transactions, where it is little.
+   * How many logs a broker is asked to release at once, and how many releases run at once; the rest of a drain waits,
+   * and serves. Also how much of a move is written at once: if little, it takes several transactions.
    */
   readonly releases: {
     readonly logsPerReleaseMax: number;
@@ -62,11 +65,11 @@ export interface WorldSettings {
   readonly recodes: boolean;
   /** Whether consumers join groups. */
   readonly hasGroups: boolean;
-  /** Controllers in processes of their own beside a gateway's; 0: one process is both. */
+  /** Controllers in separate processes beside a gateway's; 0: one process is both. */
   readonly controllers: number;
   /**
-   * So many brokers fewer than there are is what all controllers but the first one were started with; they learn of the others from
-   * their sessions. Absent: nobody looks for more than it was started with.
+   * All controllers but the first start with so many brokers fewer than there are, and learn of the others from their
+   * sessions. Absent: nobody looks for more than it was started with.
    */
   readonly fewerSlots: number | undefined;
   /** Several only where controllers are apart. */
@@ -94,7 +97,7 @@ export class World {
   readonly brokers = new Map<number, BrokerProcess>();
   /** Paths of files in which a bit was flipped. */
   readonly flipped = new Set<string>();
-  /** What flips those back that somebody mends in the end. */
+  /** Flips the bits back that an operator repairs in the end. */
   readonly mends: (() => void)[] = [];
   /** No more faults, and none that last. */
   isHealed = false;
@@ -104,7 +107,7 @@ export class World {
   focus: Focus = { partitions: new Set(), untilMs: 0 };
   /** Committers send commits as fast as they are answered, and then for a while none. */
   rush = { untilMs: 0, silentUntilMs: 0, isRefused: false };
-  /** Parents that end in the moment in which they have started a broker, and how long that one takes to load. */
+  /** Parents that end at the moment they have started a broker, and how long that broker takes to load. */
   readonly killsAtStart = new Map<SimProcess, number>();
   readonly #releasing = new Map<PartitionName, (() => void)[]>();
   /** Leader epochs, by process id. */
@@ -140,7 +143,7 @@ export class World {
     for (const tell of this.#releasing.get(partition) ?? []) tell();
   }
 
-  /** The highest epoch at which a process was asked to release a partition; -1 when nobody has. */
+  /** The highest epoch at which a process was asked to release a partition; -1 if none was. */
   releaseAsked(pid: number, partition: PartitionName): number {
     return this.#released.get(pid)?.get(partition) ?? -1;
   }
@@ -171,7 +174,7 @@ export class World {
     return partitions.filter((partition) => this.focus.partitions.has(partition));
   }
 
-  /** A random stream of its own, so that what one part draws changes nothing for the others. */
+  /** A separate random stream, so that what one part draws changes nothing for the others. */
   random(): Random {
     return seededRandom(Math.imul(this.settings.seed + 1, 0x9e3779b1) ^ Math.imul(++this.#streams, 0x85ebca6b));
   }
@@ -191,8 +194,8 @@ export class World {
   }
 
   /**
-   * What ends a process is the world's doing when it is a Failure, and ours otherwise. So is a second line that was reached:
-   * nobody ever meets a log's row that somebody else has written.
+   * If a process is ended by a Failure, the world caused it; otherwise we did. The same holds for a second line that
+   * was reached: no process ever meets a log's row that another one has written.
    */
   noteEnd(where: string, error: unknown): void {
     const isDamage = error instanceof DataCorrupt && !this.settings.mayCorrupt;
