@@ -321,7 +321,7 @@ function headerFault(header: BatchHeader, rules: BatchRules): BatchFault | undef
     return fault('invalidRecord', `${count} records do not fit in ${header.sizeBytes} bytes`);
   }
   if (!Number.isSafeInteger(header.baseTimestamp) || !Number.isSafeInteger(header.maxTimestamp)) {
-    return fault('invalidTimestamp', 'timestamp beyond 2^53 ms');
+    return fault('invalidTimestamp', 'timestamp beyond 2^53: times are milliseconds since 1970, not nanoseconds');
   }
   return producerFault(header);
 }

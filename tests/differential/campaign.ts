@@ -4,6 +4,7 @@ import { startApacheKafka } from '../clients/apache-kafka.ts';
 import type { Access } from '../clients/targets.ts';
 import type { AskStep } from './steps.ts';
 import { startInstallation } from '../installation.ts';
+import { playGroupRules } from './group-rules.ts';
 import { type Finding, findingText, type Pair, run, shrink, stepsPerRun } from './run.ts';
 import { Side } from './side.ts';
 
@@ -26,8 +27,11 @@ export interface CampaignOptions {
   readonly say: (line: string) => void;
 }
 
+type Told = Awaited<ReturnType<typeof playGroupRules>>;
+
 interface Started {
   readonly pair: Pair;
+  readonly access: { readonly kafka: Access; readonly headgate: Access };
   readonly headgate: StartedHeadgate;
   readonly stop: () => Promise<void>;
 }
@@ -80,7 +84,7 @@ async function lateFetches(admin: string): Promise<number> {
   return Number(count);
 }
 
-export async function startPair(): Promise<Started> {
+async function startPair(): Promise<Started> {
   const starting = [startApacheKafka([client], kafkaProperties), startHeadgate()] as const;
   const [kafka, headgate] = await Promise.all(starting).catch(async (error: unknown) => {
     // One that did not start leaves the other to nobody.
@@ -95,7 +99,7 @@ export async function startPair(): Promise<Started> {
   };
   try {
     await Promise.all([pair.kafka.prepare(), pair.headgate.prepare()]);
-    return { pair, headgate, stop };
+    return { pair, access: { kafka: kafka.access[client], headgate: headgate.access }, headgate, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -188,4 +192,24 @@ async function runUndisturbed(
 /** The same difference, whatever the numbers in it. */
 function kindOf({ ask, differences }: Finding): string {
   return `${ask.key} ${differences.map((line) => line.slice(0, 150).replace(/\d+/g, 'n')).join()}`;
+}
+
+/** What both sides tell the scripted groups; played again where an owner changed meanwhile and what they tell differs. */
+export async function groupRulesOfBoth(say: (line: string) => void): Promise<{ kafka: Told; headgate: Told }> {
+  const { access, headgate, stop } = await startPair();
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const before = new Set(headgate.events());
+      const [kafka, own] = await Promise.all([
+        playGroupRules(access.kafka, `rules-${attempt}`),
+        playGroupRules(access.headgate, `rules-${attempt}`),
+      ]);
+      const isMoved = headgate.events().some((line) => !before.has(line) && changesOwners.test(line));
+      if (!isMoved || attempt === triesMax || JSON.stringify(kafka) === JSON.stringify(own))
+        return { kafka, headgate: own };
+      say('scripted groups: an owner changed, once more');
+    }
+  } finally {
+    await stop();
+  }
 }

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { apiByKey } from '../../engine/protocol/apis.ts';
 import { servedVersions } from '../../engine/protocol/versions.ts';
-import { campaign } from './campaign.ts';
+import { campaign, groupRulesOfBoth } from './campaign.ts';
 
 function setting(name: string, otherwise: number): number {
   const text = process.env[name];
@@ -39,3 +39,9 @@ it(
   },
   24 * 3_600_000,
 );
+
+it('takes groups through time as Apache Kafka does', async () => {
+  const { kafka, headgate } = await groupRulesOfBoth((line) => void process.stderr.write(`differential: ${line}\n`));
+  expect(Object.values(kafka).flat().length).toBeGreaterThan(50);
+  expect(headgate).toEqual(kafka);
+}, 300_000);

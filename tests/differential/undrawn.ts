@@ -27,12 +27,13 @@ export const undrawnDifferences: readonly string[] = [
 ];
 
 export const undrawn: readonly string[] = [
+  'Session expiry and rebalance time-outs of groups: scripts compare them instead (`group-rules.ts`).',
   'Features that Headgate does not offer: transactions, quota and SCRAM administration, KIP-848, share and streams groups, and others.',
   'Replication factors 2 and 3, and manual replica assignments to brokers 2 and 3: the test’s Kafka has one broker.',
   'Broker configs, and configs and values that Headgate refuses because it does not act on them.',
   'Batches that the broker compresses for a topic with a compression.type: each library produces different bytes. Batches that the broker decompresses are compared.',
   'Authentication: every connection of the test authenticates once, with SASL/PLAIN.',
   'Groups while their coordinator changes: like Kafka, Headgate then forgets a member id that it has assigned and that has not joined yet. If an owner changed in Headgate during a run, the test repeats the run.',
-  'Answers that depend on time: session expiry, retention, quotas, and request timeouts (both answer a timed-out request alike, but Headgate treats a timeout below one second as one second).',
+  'Answers that depend on time: retention, quotas, and request timeouts (both answer a timed-out request alike, but Headgate treats a timeout below one second as one second).',
   'A Fetch that meets a slow owner: one that takes more than 100 ms while another partition has records, or more than 2 s. Headgate then answers for that partition with the last known end, with nothing (in a fetch session), or with NOT_LEADER_OR_FOLLOWER, and counts the answer in `headgate_late_fetches_total`. If a Fetch differs in a run with such an answer, the test repeats the run. It fails if this happens three times.',
 ];
