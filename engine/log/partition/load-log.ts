@@ -1,7 +1,7 @@
 /** What the rows and the last segment say about a log: the first step of an open, and of a dead session's recovery. */
 import type { Uuid } from '../../kernel/uuid.ts';
 import { readBatchHeader } from '../../records/batch.ts';
-import type { Row } from '../../ports.ts';
+import { DiskFault, type Row } from '../../ports.ts';
 import { allRows, type RowContext, withRetries } from '../rows/change-rows.ts';
 import { DataCorrupt } from '../log.ts';
 import { LogFold } from '../fold/log-fold.ts';
@@ -75,11 +75,8 @@ export async function loadLogEnd(
   const end = endOf(state, last?.row, 0);
   const inRow = last ? last.state : stateWithoutSegments(state);
   if (inRow) return { last: last?.row, ...end, fold: new LogFold(inRow) };
-  try {
-    return { last: last!.row, ...end, fold: new LogFold(await context.reader.state(last!.row)) };
-  } catch (error) {
-    if (!(error instanceof DataCorrupt)) throw error;
-  }
+  const written = await unlessLost(context, last!.row.fileId, context.reader.state(last!.row));
+  if (written) return { last: last!.row, ...end, fold: new LogFold(written) };
   const { segments, ...whole } = await loadLog(context, topicId, partition);
   return { last: segments.at(-1)?.row, ...whole };
 }
@@ -143,22 +140,35 @@ function endOf(
 
 /**
  * Producers and leader epochs as of the end of segment `at`. A damaged snapshot is rebuilt from the one before it and the
- * batches since. It must not cost the log, nor keep a dead broker's other logs from being recovered.
+ * batches since. It must not cost the log, nor keep a dead broker's other logs from being recovered. When the batches are
+ * damaged too, nothing is known: a producer may then go on with any sequence, as with one that was forgotten, and batches
+ * are not compared with epochs. What was known before them would refuse producers that have sent since.
  */
-async function foldAsOf(
-  context: RowContext & { readonly reader: SegmentReader },
-  segments: readonly Segment[],
-  at: number,
-): Promise<LogFold> {
+async function foldAsOf(context: ReadContext, segments: readonly Segment[], at: number): Promise<LogFold> {
   const { row } = segments[at]!;
-  try {
-    return new LogFold(await context.reader.state(row));
-  } catch (error) {
-    if (!(error instanceof DataCorrupt)) throw error;
-  }
+  const state = await unlessLost(context, row.fileId, context.reader.state(row));
+  if (state) return new LogFold(state);
+  const batches = await unlessLost(
+    context,
+    row.fileId,
+    context.reader.all(row, () => -1),
+  );
+  if (!batches) return new LogFold();
   const fold = at === 0 ? new LogFold() : await foldAsOf(context, segments, at - 1);
   const nowMs = context.clock.wallMs();
-  for (const batch of await context.reader.all(row, () => -1))
-    fold.add(readBatchHeader(batch), nowMs, context.settings);
+  for (const batch of batches) fold.add(readBatchHeader(batch), nowMs, context.settings);
   return fold;
+}
+
+/** Undefined when the bytes are damaged, or their file is missing among others: trying again would not bring them back. */
+async function unlessLost<T>({ segments }: ReadContext, fileId: string, read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof DataCorrupt) return undefined;
+    if (!(error instanceof DiskFault)) throw error;
+    const files = await segments.list();
+    if (files.length === 0 || files.includes(fileId)) throw error;
+    return undefined;
+  }
 }
