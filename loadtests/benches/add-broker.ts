@@ -42,8 +42,7 @@ async function addOne(
   environment: BenchEnvironment,
   mib: number,
 ): Promise<{ servesMs: number; sharedMs: number; writtenMs: number; partitions: number }> {
-  // One zone, so that one broker may be added.
-  // With a spare process standing by, as in an installation.
+  // One zone, so that a single broker can be added. A spare process stands by, as in an installation.
   const flags = [
     '--durability',
     'fsync',

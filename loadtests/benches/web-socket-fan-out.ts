@@ -161,7 +161,7 @@ function fanOut(
       // A promise that was never awaited may have failed as well.
       failed.catch(() => undefined);
       while (performance.now() - beginMs < seconds * 1e3) {
-        // Not awaited: nobody acknowledges the yardstick's ticks either, and their arrival limits how many are ahead.
+        // Not awaited: nobody acknowledges the yardstick's ticks either. Their arrival limits how many are in flight.
         publish().catch(fail);
         sent += perTick;
         await Promise.race([sink.reached(sent - perTick * ticksAhead), failed]);

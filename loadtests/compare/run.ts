@@ -99,7 +99,7 @@ async function runBench(bench: Bench, options: Options): Promise<BenchResult | u
   }
 }
 
-/** Targets with processes of their own; the runner cannot profile itself this way. */
+/** Targets in separate processes; the runner cannot profile itself this way. */
 function serving(targets: readonly Target[]): Target[] {
   return targets.filter(({ processes }) => processes['server']?.every((pid) => pid !== process.pid));
 }

@@ -58,7 +58,7 @@ const profiles: Readonly<Record<string, { readonly start: number; readonly stage
 export const profileName = __ENV['LOAD_PROFILE'] ?? 'smoke';
 export const profile = profiles[profileName] ?? profiles['smoke']!;
 
-/** Seconds that the profile takes, for scenarios that run beside it. */
+/** Seconds that the profile takes, for scenarios that run at the same time. */
 export const profileSeconds = profile.stages.reduce((sum, { duration }) => sum + Number.parseInt(duration, 10), 0);
 
 export function pressing(exec: string): Scenario {

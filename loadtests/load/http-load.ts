@@ -1,5 +1,5 @@
 /**
- * The HTTP load generator, a process of its own: keep-alive connections over node:net, one request in flight on each, the
+ * The HTTP load generator, a separate process: keep-alive connections over node:net, one request in flight on each, the
  * same bytes every time. Cheaper than any HTTP client library, which would measure itself. load.ts drives it over IPC.
  */
 import { connect, type Socket } from 'node:net';
@@ -116,7 +116,7 @@ function fail(reason: string): void {
   process.exit(1);
 }
 
-/** New connections each time: servers close those that idle while other targets have their turn. */
+/** New connections each time: servers close connections that idle while other targets have their turn. */
 async function run(seconds: number): Promise<void> {
   const clients = await Promise.all(
     Array.from({ length: spec.connections }, () => {

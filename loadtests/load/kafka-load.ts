@@ -1,6 +1,6 @@
 /**
- * The Kafka load generator, a process of its own: one connection, a fixed number of requests in flight, frames built once.
- * Cheaper than any client library, so that the server is the bottleneck. Driven over IPC like http-load.ts.
+ * The Kafka load generator, a separate process: one connection, a fixed number of requests in flight, frames built
+ * once. Cheaper than any client library, so that the server is the bottleneck. Driven over IPC like http-load.ts.
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';

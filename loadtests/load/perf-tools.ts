@@ -8,8 +8,8 @@ const runMsMax = 120_000;
 
 export interface PerfTools {
   /**
-   * Unpaced with `recordsPerSecond` -1. `warmUpRecords` are sent before `records` and count in no rate and no latency: for
-   * its first second or two the tool's own virtual machine is cold and sends late, whatever the server does (KIP-1052).
+   * Unpaced with `recordsPerSecond` -1. `warmUpRecords` are sent before `records` and count in no rate and no latency:
+   * for the first second or two the tool's virtual machine is cold and sends late, whatever the server does (KIP-1052).
    */
   produce(topic: string, records: number, warmUpRecords: number, recordsPerSecond: number): Promise<Measured>;
   /** From the start of the topic, in its own group. */

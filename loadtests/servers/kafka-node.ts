@@ -1,6 +1,6 @@
 /**
- * Apache Kafka 4.3.1 beside Headgate: one node in KRaft mode with a SASL/PLAIN user, and its official tools as clients of
- * either. The jars come from `npm run clients -- --target kafka`, which puts them into .cache.
+ * Apache Kafka 4.3.1 beside Headgate: one node in KRaft mode with a SASL/PLAIN user, and its official tools as clients
+ * of either server. The jars come from `npm run clients -- --target kafka`, which puts them into .cache.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

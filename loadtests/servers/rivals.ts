@@ -23,7 +23,7 @@ const startWaitMsMax = 60_000;
 
 const cacheOf = (environment: BenchEnvironment): string => join(dirname(environment.dist), '.cache', 'clients');
 
-/** S2's single-node server over files of its own; one stream of one basin. */
+/** S2's single-node server over its own files; one stream of one basin. */
 export async function startS2Lite(environment: BenchEnvironment): Promise<Rival | undefined> {
   const program = join(cacheOf(environment), 's2-lite', 'bin', 's2');
   if (!existsSync(program)) return missing(environment, 's2-lite');

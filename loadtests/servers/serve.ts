@@ -1,4 +1,4 @@
-/** Servers for benches: a yardstick in a process of its own, or a whole Headgate with one topic and a key. */
+/** Servers for benches: a yardstick in a separate process, or a whole Headgate with one topic and a key. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

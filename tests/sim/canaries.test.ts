@@ -1,6 +1,7 @@
 /**
- * The simulator has teeth: every planted bug is found within 200 seeds, most within ten. Seeds are tried from one on that
- * showed it once, and the next ones behind it, because every change in the engine gives each of them another history.
+ * The simulator has teeth: every planted bug is found within 200 seeds, most within ten. The search starts at a seed
+ * that showed the bug once, and continues with the next ones, because every change in the engine gives each seed
+ * another history.
  */
 import { describe, expect, it } from 'vitest';
 import { canaries } from '../../infra/simulator/canaries.ts';

@@ -1,4 +1,4 @@
-/** Faults of gateways and controllers that are processes of their own, and of everything at once. */
+/** Faults of gateways and controllers that are separate processes, and of everything at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerFacts } from '../../bin/demo/instance.ts';
 import type { Downtime } from './downtime.ts';
@@ -9,10 +9,10 @@ import { signal } from './signal.ts';
 import { stopInCommit } from './stop-in-commit.ts';
 
 const commitWaitMsMax = 5000;
-/** In which a process is gone whose kill was on its way when it went on. */
+/** Within this time a resumed process is gone if a kill was pending. */
 const lateKillMs = 200;
 
-/** What it needs of the injector. */
+/** The parts of the injector that it needs. */
 export interface ApartParts {
   readonly site: Site;
   readonly recorder: Recorder;
@@ -22,7 +22,10 @@ export interface ApartParts {
   readonly ownedBy: (brokers: readonly BrokerFacts[]) => Promise<number[]>;
   readonly killed: (processes: number) => void;
   readonly beside: (work: Promise<void>) => void;
-  /** Resolves when nothing goes on beside, all brokers serve and every partition takes a write; or tells that it is stuck. */
+  /**
+   * Resolves when no background work is left, all brokers serve and every partition accepts a write; or reports that
+   * the installation is stuck.
+   */
   readonly writable: () => Promise<void>;
 }
 
@@ -170,7 +173,10 @@ export class ApartFaults {
     beside(sleep(forMs).then(goOn));
   }
 
-  /** Who is stopped with the lock of the metadata store in its hand is killed by the others, perhaps as it goes on. */
+  /**
+   * The others kill a process that was stopped while it held the lock of the metadata store, perhaps just as it
+   * resumes.
+   */
   async #survives(hasSurvived: () => Promise<boolean>): Promise<boolean> {
     await sleep(lateKillMs);
     if (await hasSurvived()) return true;
@@ -182,7 +188,7 @@ export class ApartFaults {
     return false;
   }
 
-  /** When nobody commits, or one of them has ended meanwhile, at once. */
+  /** If nobody commits, or one of them has ended meanwhile, at once. */
   async #stop(pids: readonly number[], inCommit: boolean): Promise<void> {
     const stopping = inCommit
       ? stopInCommit(this.#parts.site.data, pids, commitWaitMsMax)

@@ -52,7 +52,7 @@ describe('a good history', () => {
       acked(2, h(1)),
       sent(h(2)),
       refused(h(2)),
-      // The unknown h(0) came late, which nobody excluded.
+      // The value h(0), of unknown outcome, arrived late, which nothing rules out.
       asks,
       range(4),
       read('cursor', 0, k(0), k(1), h(1)),

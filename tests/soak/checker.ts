@@ -39,7 +39,7 @@ export interface Anomaly {
 
 const anomaliesMax = 100;
 
-/** Of a value: bits. */
+/** Bit widths of the parts of a value. */
 const isSent = 1;
 const isAcked = 2;
 const isRefused = 4;
@@ -59,7 +59,7 @@ class Producer {
 }
 
 class Partition {
-  /** What was shown at an offset, by an acknowledgement or a read: value + 1, or 0. */
+  /** The value that an acknowledgement or a read has shown at an offset, plus 1; or 0. */
   readonly shown = new NumberColumn();
   readonly final = new NumberColumn();
   readonly positions = new Map<string, number>();
@@ -75,14 +75,14 @@ export class Checker {
   readonly #producers = new Map<number, Producer>();
   readonly #partitions: Partition[] = [];
   readonly #committed = new Map<string, CommittedOffset>();
-  /** By observer: what each partition's end must be at least, and each commit, from before it asked. */
+  /** By observer: the lower bounds for each partition's end and each commit, from before its question. */
   readonly #floors = new Map<string, { ends: number[]; committed: Map<string, number> }>();
   readonly counts = { sent: 0, acked: 0, refused: 0, read: 0, commits: 0 };
   readonly pauses: CommitPauses;
-  /** Of the group's members, by what ended them; those that did not begin again by themselves are counted once more. */
+  /** The ends of the group's members, by cause; those that did not restart by themselves are counted once more. */
   readonly crashes = new Map<string, { count: number; final: number }>();
 
-  /** A group that commits nothing for so long, while records are acknowledged, is stuck. */
+  /** A group that commits nothing for so long while records are acknowledged is stuck. */
   constructor(stuckMs: number) {
     this.pauses = new CommitPauses(stuckMs);
   }
@@ -267,7 +267,8 @@ export class Checker {
         continue;
       }
       producer.states.set(place, state | isStored);
-      // Whether a value without an answer came early or late is nobody's promise, unless its producer repeated it in order.
+      // Nothing promises whether a value without an answer arrives early or late, unless its producer repeated it in
+      // order.
       if (producer.as !== 'idempotent' && !(state & isAcked)) continue;
       const before = last.get(number) ?? -1;
       if (place < before) {

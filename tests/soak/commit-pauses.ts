@@ -1,7 +1,7 @@
 /**
- * Whether a group goes on: how long records are acknowledged without a commit after them. The clock of this runs only while
- * records are acknowledged, so that neither an installation without a living broker nor a machine that gives the soak no time
- * is taken for a group that stands still.
+ * Whether a group makes progress: how long records are acknowledged without a commit after them. This clock runs only
+ * while records are acknowledged, so that neither an installation without a living broker nor a machine that gives the
+ * soak no time counts as a group that stands still.
  */
 const ackGapMsMax = 1000;
 
@@ -9,12 +9,15 @@ export class CommitPauses {
   readonly #stuckMs: number;
   #clockMs = 0;
   #lastAckMs: number | undefined;
-  /** Of the first record since the last commit, by partition: one that stands still is stuck, whatever the others do. */
+  /**
+   * Of the first record since the last commit, by partition: a partition that stands still is stuck, whatever the
+   * others do.
+   */
   readonly #sinceMs = new Map<number, number>();
   /** The same, of the whole group. */
   #groupSinceMs: number | undefined;
   readonly #commits = new Map<number, number>();
-  /** Partitions whose present pause has been told. */
+  /** Partitions whose current pause has been reported. */
   readonly #told = new Set<number>();
   #longestMs = 0;
   #longestOfPartitionMs = 0;
@@ -23,7 +26,7 @@ export class CommitPauses {
     this.#stuckMs = stuckMs;
   }
 
-  /** Gives what is wrong by it, once for each time that a partition stands still. */
+  /** Returns the findings, one for each time that a partition stands still. */
   acked(partition: number, atMs: number): string | undefined {
     this.#clockMs += Math.min(atMs - (this.#lastAckMs ?? atMs), ackGapMsMax);
     this.#lastAckMs = atMs;

@@ -1,4 +1,4 @@
-/** A controller as a process of its own, for tests of the whole. */
+/** A controller as a separate process, for tests of the whole. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -23,7 +23,7 @@ export class ControllerProcess {
       });
       this.child.once('exit', () => reject(new Error(`a controller ended:\n${this.lines.join('\n')}`)));
     });
-    // Whoever wants to know awaits it.
+    // Awaited by whoever wants to know.
     this.works.catch(() => undefined);
   }
 

@@ -16,18 +16,18 @@ export interface Times {
   readonly maxMs: number;
 }
 
-/** What was done to the installation, counted from the begin of a pause: what came shortly before it is below 0. */
+/** What was done to the installation, timed from the beginning of a pause: negative for what came shortly before it. */
 interface PauseFault {
   readonly kind: FaultKind;
   readonly afterMs: number;
-  /** The owner of the partition that paused was among those it hit. */
+  /** The faults hit the owner of the paused partition too. */
   readonly isOwners: boolean;
 }
 
-/** The longest time between two acknowledgements of one partition, and all that was done in it and shortly before it. */
+/** The longest time between two acknowledgements of one partition, and everything done in it and shortly before it. */
 export interface LongestPause {
   readonly ms: number;
-  /** So much of it the gateway that was asked (the parent) was stopped, and nobody there to answer. */
+  /** For this long the gateway that was asked (the parent) was stopped, so nobody could answer. */
   readonly stoppedMs: number;
   readonly partition: number;
   readonly faults: readonly PauseFault[];
@@ -45,9 +45,9 @@ const withoutGateway: ReadonlySet<FaultKind> = new Set([
   'kill-all',
   'kill-all-but-brokers',
 ]);
-/** More than fall into one pause. */
+/** More events than fall into one pause. */
 const faultsKeptMax = 64;
-/** A pause may be the end of what began before the acknowledgement that it is counted from. */
+/** The pause may result from something that began before the acknowledgement from which it is counted. */
 const toldBeforeMs = 1500;
 const noPause: LongestPause = { ms: 0, stoppedMs: 0, partition: -1, faults: [] };
 
@@ -83,7 +83,8 @@ export class Downtime {
   hit(kind: FaultKind, atMs: number, partitions: readonly number[]): void {
     this.#lastFault = kind;
     this.#faults = [...this.#faults, { kind, atMs, partitions }].slice(-faultsKeptMax);
-    // Without its parent, or gateway, nobody can write, whatever was about to come back: the rest of the time is its own.
+    // Without its parent, or gateway, nobody can write, whatever was about to recover: the rest of the time counts for
+    // the parent.
     const takesOver = withoutGateway.has(kind);
     for (const partition of partitions) {
       if (takesOver) this.#open[partition] = [];
@@ -96,7 +97,7 @@ export class Downtime {
     this.#stops = [...this.#stops, { fromMs, toMs, partitions }].slice(-faultsKeptMax);
   }
 
-  /** Gives what came back by it, as text. */
+  /** Returns the partitions that recovered by it, as text. */
   acked(partition: number, sentAtMs: number, nowMs: number): string | undefined {
     const last = this.#lastAckMs[partition]!;
     const longest = this.#longestPauseMs.get(this.#lastFault) ?? 0;
@@ -122,7 +123,7 @@ export class Downtime {
     return told;
   }
 
-  /** When the latest write that was acknowledged had been sent. */
+  /** When the most recent acknowledged write was sent. */
   lastWriteSentMs(partition: number): number {
     return this.#lastSentMs[partition]!;
   }
@@ -138,7 +139,7 @@ export class Downtime {
     return [...this.#closed.keys()].sort();
   }
 
-  /** Between two acknowledgements of one partition, by the fault that came last. */
+  /** The time between two acknowledgements of one partition, by the last fault in it. */
   longestPausesMs(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#longestPauseMs].map(([kind, ms]) => [kind, Math.round(ms)]));
   }
@@ -147,7 +148,7 @@ export class Downtime {
     return this.#longest;
   }
 
-  /** As longestPause, the time in which the gateway was stopped not counted. */
+  /** Like longestPause, without the time in which the gateway was stopped. */
   get longestPauseAwake(): LongestPause {
     return this.#longestAwake;
   }

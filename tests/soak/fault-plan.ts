@@ -1,6 +1,6 @@
 /**
- * Which faults a seed draws, in which order and how far apart. Whom they hit is drawn as a rank among those that serve at
- * that moment, because which brokers those are is up to the machine.
+ * Which faults a seed draws, in which order and how far apart. Their target is drawn as a rank among the processes that
+ * serve at that moment, because which brokers those are depends on the machine.
  */
 import { below, type Random } from '../../engine/kernel/random.ts';
 
@@ -21,7 +21,7 @@ export type Fault =
   | { readonly kind: 'restart'; readonly rank: number }
   | { readonly kind: 'drain'; readonly rank: number; readonly forMs: number };
 
-/** For gateways and controllers that are processes of their own, by rank among those that run. */
+/** For gateways and controllers that are separate processes, by rank among those that run. */
 export type ApartFault =
   /** Started again at once. */
   | { readonly kind: 'kill-gateway'; readonly rank: number }
@@ -29,14 +29,17 @@ export type ApartFault =
   /** Started again after a while. */
   | { readonly kind: 'kill-controller'; readonly rank: number; readonly forMs: number }
   | { readonly kind: 'hang-controller'; readonly rank: number; readonly forMs: number; readonly inCommit: boolean }
-  /** In a quiet installation, whose records must go on; then a broker dies, or a gateway, before they are started again. */
+  /**
+   * In a quiet installation, where records must continue to flow; then a broker or a gateway dies before they are
+   * started again.
+   */
   | {
       readonly kind: 'no-controller';
       readonly rank: number;
       readonly forMs: number;
       readonly thenKill: 'broker' | 'gateway';
     }
-  /** SIGSTOP of brokers when somebody commits to the metadata store. */
+  /** SIGSTOP of brokers while a process commits to the metadata store. */
   | {
       readonly kind: 'hang-in-commit';
       readonly rank: number;
@@ -54,7 +57,7 @@ export function isPlanned({ kind }: Fault): boolean {
 
 export interface PlannedFault {
   readonly fault: Fault;
-  /** From the last one, when that is done. */
+  /** Counted from the end of the previous fault. */
   readonly pauseMs: number;
 }
 
@@ -99,7 +102,7 @@ const awayMsMax = 3000;
 const stoppedTogether = ['one', 'two', 'zone', 'all'] as const;
 const drainMsMax = 1500;
 
-/** The first `kills` faults that end or stop a process, with what is planned in between. */
+/** The first `kills` faults that end or stop a process, with the planned operations between them. */
 export function* planFaults(
   random: Random,
   kills: number,
@@ -109,7 +112,7 @@ export function* planFaults(
   for (let count = 0; count < kills; ) {
     const fault = drawFault(random, isApart ? apartShares : shares);
     if (!isPlanned(fault)) count++;
-    // The square: many faults fall into the wake of the one before, some into quiet.
+    // The square makes many faults follow close on the one before, and some come after a quiet time.
     const part = below(random, 1000) / 1000;
     yield { fault, pauseMs: Math.round(pauseMsMax * part * part) };
   }

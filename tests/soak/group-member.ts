@@ -13,11 +13,12 @@ const causesMax = 10;
 export type GroupLoad = Pick<Load, 'recorder' | 'signal'> & { readonly site: KafkaPlace };
 
 /**
- * kafkajs ends a consumer for good when its error is none of those that it repeats, and leaves what follows to the application.
- * A lost connection is one of them at the wrong moment: while it asks for the coordinator of the only broker that it knows
- * (KafkaJSGroupCoordinatorNotFound) or logs in (KafkaJSSASLAuthenticationError). That is no answer of ours, and against
- * Apache Kafka the same when all brokers go away at once, as they do here with the gateway. So a member that has ended begins
- * again, as an application does whose supervisor starts it anew. One that an error code of ours ended is a finding.
+ * kafkajs ends a consumer for good on an error that it does not retry, and leaves what follows to the application. A
+ * lost connection at the wrong moment is such an error: while kafkajs asks for the coordinator of the only broker that
+ * it knows (KafkaJSGroupCoordinatorNotFound) or logs in (KafkaJSSASLAuthenticationError). That is no answer of ours,
+ * and it also happens against Apache Kafka when all brokers go away at once, as they do here with the gateway. So a
+ * member that has ended starts over, like an application that its supervisor restarts. A member that an error code of
+ * ours ended is a finding.
  */
 export async function readGroup(load: GroupLoad): Promise<void> {
   while (!load.signal.aborted) {
@@ -58,11 +59,11 @@ async function beMember({ site, recorder, signal }: GroupLoad): Promise<void> {
     // No connection yet.
   }
   signal.removeEventListener('abort', onAbort);
-  // One that waits for answers on a connection that is gone waits for ever.
+  // A member that waits for answers on a lost connection waits for ever.
   await Promise.race([consumer.disconnect().catch(() => undefined), sleep(disconnectMsMax)]);
 }
 
-/** kafkajs wraps what it gives up on. */
+/** kafkajs wraps the error that it gives up on. */
 function originOf(error: Error): Error {
   let origin = error;
   for (let depth = 0; depth < causesMax && origin.cause instanceof Error; depth++) origin = origin.cause;
@@ -70,8 +71,8 @@ function originOf(error: Error): Error {
 }
 
 /**
- * The commit is the payload's own and not the consumer's: that one wraps what it was told, so that kafkajs does not see any
- * more that the group rebalances, or that the member's session has ended, and ends the member instead of joining again.
+ * The payload's commit, not the consumer's: the consumer's wraps the error, so that kafkajs no longer sees that the
+ * group rebalances or that the member's session has ended, and ends the member instead of rejoining.
  */
 async function readBatch(recorder: Recorder, payload: EachBatchPayload): Promise<void> {
   if (payload.isStale() || !payload.isRunning()) return;

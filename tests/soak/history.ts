@@ -1,6 +1,6 @@
 /**
- * What the clients of a soak asked and were told, entry by entry in the order in which it happened. The checker reads
- * nothing else, so a written history can be judged again.
+ * Everything that the clients of a soak requested and were told, entry by entry in the order in which it happened. The
+ * checker reads nothing else, so a written history can be judged again.
  *
  * A value names its producer and its place in that producer's order. It is kept as one number, because a long run has
  * millions of them.
@@ -23,7 +23,7 @@ export function valueText(value: number): string {
   return `${producerOf(value)}:${indexOf(value)}`;
 }
 
-/** NaN when the text is no value: the checker takes it for an invented record. */
+/** NaN if the text is not a value: the checker then counts it as an invented record. */
 export function parseValue(text: string): number {
   const match = /^(\d{1,6}):(\d{1,9})$/.exec(text);
   return match ? valueOf(Number(match[1]), Number(match[2])) : Number.NaN;
@@ -50,7 +50,7 @@ export type Entry =
       readonly base: number;
       readonly values: readonly number[];
     }
-  /** A reader was told that its position does not exist. */
+  /** A reader learned that its position does not exist. */
   | { readonly kind: 'out-of-range'; readonly reader: string; readonly what: string }
   /** An observer is about to ask for start and end offsets, or for a group's committed offsets. */
   | { readonly kind: 'asks'; readonly observer: string }
@@ -70,21 +70,21 @@ export type Entry =
       readonly partition: number;
       readonly offset: number;
     }
-  /** A member of a group lost its way, by the name of its error: it begins again by itself, or is begun again. */
+  /** A member of a group failed, by the name of its error: it restarts by itself, or is restarted. */
   | { readonly kind: 'crashed'; readonly what: string; readonly isFinal: boolean }
   | { readonly kind: 'stuck'; readonly what: string }
-  /** A process ended by itself, or told of a broken invariant. */
+  /** A process ended by itself, or reported a broken invariant. */
   | { readonly kind: 'bug'; readonly what: string }
-  /** For whoever reads the history. */
+  /** A note for readers of the history. */
   | { readonly kind: 'fault' | 'writable'; readonly what: string };
 
 /** With the time of a clock that never jumps. */
 export type TimedEntry = Entry & { readonly atMs: number };
 
-/** Reads everything when all is quiet: what it shows is what is left. */
+/** Reads everything when all is quiet, and so shows what remains. */
 export const finalReader = 'final';
 
-/** Readers that say where they stand (cursors): nothing is skipped and nothing comes again. Groups may read again. */
+/** Readers that name their position (cursors) skip nothing and reread nothing. Groups may reread. */
 export function isExact(reader: string): boolean {
   return !reader.startsWith('group ');
 }

@@ -14,18 +14,18 @@ export class HttpClient {
   readonly #apiKey: string;
   #turn = 0;
 
-  /** `bases`: of gateways, tried in turn. */
+  /** `bases`: the addresses of gateways, tried in turn. */
   constructor(bases: readonly string[], apiKey: string) {
     this.#bases = bases;
     this.#apiKey = apiKey;
   }
 
-  /** Whom it asks next. */
+  /** The gateway to ask next. */
   get base(): string {
     return this.#bases[this.#turn % this.#bases.length]!;
   }
 
-  /** Rejects when there is no answer, for whatever reason; then the next gateway is asked from now on. */
+  /** Rejects if there is no answer, for whatever reason; from then on the next gateway is asked. */
   async ask(
     ...asked: [method: string, path: string, headers?: Record<string, string>, body?: string]
   ): Promise<Answer> {

@@ -1,4 +1,4 @@
-/** Carries a drawn fault out. Whom a rank means is decided among the brokers that serve at that moment. */
+/** Carries out a drawn fault. A rank is resolved among the brokers that serve at that moment. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerFacts } from '../../bin/demo/instance.ts';
 import { ApartFaults } from './apart-faults.ts';
@@ -16,7 +16,7 @@ export class Injector {
   readonly #recorder: Recorder;
   readonly #downtime: Downtime;
   readonly #partitions: readonly number[];
-  /** A planned operation, or a hung broker's wake-up: goes on beside the next faults. */
+  /** A planned operation, or a hung broker's resumption: runs in the background of the next faults. */
   readonly #background = new Set<Promise<void>>();
   #isPlanning = false;
   readonly counts = new Map<FaultKind, number>();
@@ -79,7 +79,7 @@ export class Injector {
     }
   }
 
-  /** Waits for what goes on beside, and takes every drain back: also of a broker that is dead and comes back drained. */
+  /** Waits for background work, and cancels every drain, even of a broker that is dead and returns drained. */
   async settle(): Promise<void> {
     await Promise.all(this.#background);
     for (const { brokerId, wish } of await this.#site.brokers()) {
@@ -172,7 +172,7 @@ export class Injector {
     this.#downtime.gatewayStopped(fromMs, performance.now(), this.#partitions);
   }
 
-  /** One at a time: what an operator asks for takes as long as it takes, and may fail when brokers die under it. */
+  /** One at a time: an operator's request takes as long as it takes, and may fail when brokers die during it. */
   async #plan(fault: Fault & { kind: 'restart' | 'drain' }): Promise<void> {
     if (this.#isPlanning) return;
     const serving = await this.#serving();

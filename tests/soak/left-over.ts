@@ -1,4 +1,4 @@
-/** What an installation has left when it has ended. */
+/** What an installation leaves behind when it has ended. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -79,7 +79,7 @@ export async function readFinally(site: Site, recorder: Recorder, waitMsMax: num
   const deadlineMs = performance.now() + waitMsMax;
   while (performance.now() < deadlineMs) {
     const page = await cursor.read(500);
-    // An empty page is no end: a partition may be on its way to another broker.
+    // An empty page is not the end: a partition may be moving to another broker.
     if (page?.up_to_date) {
       cursor.close();
       return true;

@@ -21,7 +21,7 @@ export class Recorder {
     this.#file?.write(`${JSON.stringify(timed)}\n`);
   }
 
-  /** A producer of its own, which numbers its values. */
+  /** A separate producer, which numbers its values. */
   producer(as: ProducerKind, door: string): Values {
     const producer = this.#producers++;
     this.add({ kind: 'producer', producer, as, door });

@@ -1,4 +1,4 @@
-/** What a soak tells of its run, as text and as JSON. */
+/** The report of a soak, as text and as JSON. */
 import { cpus, loadavg } from 'node:os';
 import type { Anomaly } from './checker.ts';
 import type { Downtime, LongestPause, Times } from './downtime.ts';

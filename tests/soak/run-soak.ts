@@ -1,4 +1,4 @@
-/** `npm run soak`: see docs/durability.md. Exit code 0 only when the history is without fault. */
+/** `npm run soak`: see docs/durability.md. Exit code 0 only if the history is free of anomalies. */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

@@ -1,9 +1,11 @@
-/** What the processes of an installation say, looked through for bugs. */
+/** Searches the output of an installation's processes for bugs. */
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Recorder } from './recorder.ts';
 
-/** Words of a broken invariant or a bug in a process's log; the ends of killed processes say nothing of the kind. */
+/**
+ * Words that a broken invariant or a bug leaves in a process's log; the ends of killed processes contain none of them.
+ */
 const bugWords = /Assert|TypeError|RangeError|ReferenceError|data-corrupt|DataCorrupt|Unhandled|internal error/;
 const linesMax = 4000;
 
@@ -26,7 +28,7 @@ export class Said {
     this.lines.splice(0, Math.max(0, this.lines.length - linesMax));
   }
 
-  /** What came to the files of a folder since the last call; brokers that outlive who started them write there. */
+  /** What was added to the files of a folder since the last call; brokers that outlive their parent write there. */
   takeFiles(folder: string): void {
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
       const path = join(folder, name);

@@ -1,4 +1,4 @@
-/** False when the process has gone by itself meanwhile. */
+/** False if the process has meanwhile ended by itself. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);

@@ -1,6 +1,6 @@
 /**
- * The installation under a soak: one data folder and fixed ports, so that clients find it again after a process was killed
- * and started anew. One process that is everything, or gateways and controllers as processes of their own (`--apart`).
+ * The installation under a soak: one data folder and fixed ports, so that clients find it again after a process was
+ * killed and restarted. One process with all roles, or separate gateways and controllers (`--apart`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ export interface SiteOptions {
   readonly program: string;
   readonly brokers: number;
   readonly partitions: number;
-  /** Gateways and controllers apart, so many of each; absent: one process that is everything. */
+  /** Separate gateways and controllers, so many of each; absent: one process with all roles. */
   readonly apart?: number;
 }
 
@@ -88,7 +88,7 @@ export class Site {
     return site;
   }
 
-  /** What is not running. The first gateway makes what others find, so they start one after the other. */
+  /** Starts what is not running. The first gateway creates what others find, so they start one after another. */
   async startAll(): Promise<void> {
     const controllers = Array.from({ length: this.#options.apart ?? 0 }, (_, at) => at);
     const working = controllers.map((at) => this.startController(at));
@@ -145,7 +145,7 @@ export class Site {
     await (one instanceof Instance ? one.stop('SIGKILL') : one.end('SIGKILL'));
   }
 
-  /** Others may kill it from here on, until the answer is called: true when nobody has. */
+  /** Other processes may kill it from here on, until the answer is called: true if none has. */
   mayBeKilled(one: Instance | ControllerProcess): () => Promise<boolean> {
     this.readLog();
     this.#down.add(one);
@@ -174,7 +174,7 @@ export class Site {
     return this.#again(async () => (await this.admin<{ items: BrokerFacts[] }>('GET', '/brokers')).items);
   }
 
-  /** A kept connection may be closed by its server while a request is on its way: asked once more it is answered. */
+  /** A server may close a kept connection while a request is in flight: a second attempt is answered. */
   async #again<T>(ask: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -218,7 +218,7 @@ export class Site {
     this.#said.take(lines, name === '' ? '' : `${name} ${at}: `);
   }
 
-  /** All at once, as by who stops a machine; what is there afterwards is told. */
+  /** Kills all at once, as when an operator stops a machine; reports what is there afterwards. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
@@ -237,12 +237,12 @@ export class Site {
     this.kill();
   }
 
-  /** Whatever is left of it. */
+  /** Everything that is left of it. */
   kill(): void {
     for (const { pid } of processesOf(this.data)) process.kill(pid, 'SIGKILL');
   }
 
-  /** Stops it and takes its folder away. */
+  /** Stops it and removes its folder. */
   async remove(): Promise<void> {
     await this.stop();
     this.#removeFolder();

@@ -1,6 +1,6 @@
 /**
- * A whole installation under mixed load from all doors, and faults drawn from a seed. Ends with a verdict on correctness
- * alone; the times are told beside it.
+ * A whole installation under mixed load over all doors, with faults drawn from a seed. Ends with a verdict on
+ * correctness alone; the times are reported beside it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../engine/kernel/random.ts';
@@ -23,7 +23,7 @@ export interface SoakOptions {
   readonly kills: number;
   readonly brokers: number;
   readonly partitions: number;
-  /** So many gateways and as many controllers, each a process of its own; absent: one process that is everything. */
+  /** So many gateways and as many controllers, each a separate process; absent: one process with all roles. */
   readonly apart?: number;
   /** Between two requests of a writer. */
   readonly paceMs: number;
@@ -46,7 +46,7 @@ export interface SoakResult {
 const faultsPerRound = 10;
 const pollMs = 20;
 const warmUpMsMax = 60_000;
-/** How much longer than it may take to commit the soak waits for acknowledgements, which a machine without time delays. */
+/** How much longer than the group's own limit the soak waits for acknowledgements, which a busy machine delays. */
 const ackPausesMax = 5;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
@@ -109,7 +109,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-/** What went wrong may show in the files alone. */
+/** Some problems show in the log files only. */
 async function leave(site: Site, say: (line: string) => void): Promise<void> {
   await site.stop();
   say(`its data are left in ${site.data}`);
@@ -143,7 +143,7 @@ function progress({ checker }: Recorder, downtime: Downtime): string {
   return `${acked} acknowledged, ${read} read, ${commits} commits, ${times}, ${checker.anomalies.length} anomalies`;
 }
 
-/** After the last fault every broker serves and every partition takes a write, or is stuck. */
+/** After the last fault every broker has to serve and every partition has to accept a write, or it is stuck. */
 async function writable(
   { brokers }: SoakOptions,
   site: Site,
@@ -167,8 +167,9 @@ async function writable(
 }
 
 /**
- * The group commits in every partition, or is stuck. Also the time that it needs to form, and to form again: a member that is
- * gone is waited for until its session ends, which every move of the coordinator begins anew, here as in Apache Kafka.
+ * How long the group may take to commit in every partition before it counts as stuck. This includes the time to form,
+ * and to form again: the group waits for a dead member until its session ends, and every move of the coordinator
+ * restarts that session, here as in Apache Kafka.
  */
 async function groupCommits(recorder: Recorder, all: readonly number[], waitMsMax: number): Promise<void> {
   const { pauses } = recorder.checker;
@@ -186,7 +187,7 @@ async function groupCommits(recorder: Recorder, all: readonly number[], waitMsMa
   }
 }
 
-/** What is left, and where the group stands. */
+/** Reads what remains, and where the group stands. */
 async function finish(site: Site, recorder: Recorder, waitMsMax: number): Promise<void> {
   const client = new HttpClient(site.places().http, site.access.apiKey);
   const isRead = await readFinally(site, recorder, waitMsMax);

@@ -1,9 +1,12 @@
-/** Processes that are stopped with the lock of the metadata store in the hand of one of them, most often. */
+/** Stops processes, usually while one of them holds the lock of the metadata store. */
 import { once } from 'node:events';
 import { watch } from 'node:fs';
 import { join } from 'node:path';
 
-/** Resolves when all are stopped: as soon as one of them, or who else writes, has begun to write a commit. Rejects when nobody does in time. */
+/**
+ * Resolves when all are stopped: as soon as one of them, or another writer, has begun to write a commit. Rejects if
+ * none does in time.
+ */
 export async function stopInCommit(data: string, pids: readonly number[], waitMsMax: number): Promise<void> {
   const watcher = watch(join(data, 'meta', 'data.mdb'));
   try {

@@ -1,6 +1,6 @@
 /**
- * The soak's producers. Over HTTP and WebSocket a value is sent once, whatever becomes of it; kafkajs repeats by itself,
- * with a sequence or without.
+ * The soak's producers. Over HTTP and WebSocket a value is sent once, whatever its outcome; kafkajs repeats by itself,
+ * with or without a sequence.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Kafka, logLevel, type Producer } from 'kafkajs';
@@ -23,7 +23,7 @@ export interface Load {
 
 const failurePauseMs = 20;
 
-/** One serial writer, whose answers are the probe of the partition: single records and JSON in turn. */
+/** A serial writer whose answers are the probe of the partition: single records and JSON alternate. */
 export async function writeHttp(load: Load, partition: number): Promise<void> {
   const { recorder, site, downtime, paceMs, signal } = load;
   const values = recorder.producer('once', 'http');
@@ -89,7 +89,10 @@ interface SocketEvent extends ProduceResults {
   readonly error?: { readonly side_effects?: string };
 }
 
-/** Commands without a wait for their answers, a few partitions in turn; each socket's end leaves its commands unknown. */
+/**
+ * Commands that do not wait for their answers, for a few partitions in turn; when a socket ends, its commands are
+ * unknown.
+ */
 export async function writeWebSocket(load: Load, partitions: readonly number[]): Promise<void> {
   const { site, recorder, paceMs, signal } = load;
   const values = recorder.producer('once', 'websocket');
@@ -137,7 +140,7 @@ export function openSocket(http: string, apiKey: string): Promise<WebSocket> {
   });
 }
 
-/** What of a site a Kafka client needs. */
+/** The part of a site that a Kafka client needs. */
 export interface KafkaPlace {
   places(): Pick<Places, 'kafka'>;
   readonly access: Pick<Site['access'], 'keyId' | 'apiKey'>;
@@ -157,7 +160,7 @@ export function kafkaClient(site: KafkaPlace, name: string): Kafka {
 
 const recordsPerSendMax = 12;
 
-/** Every producer sends to some partitions at once, so that an answer may be good for one and bad for another. */
+/** Every producer sends to several partitions at once, so that an answer may be good for one and bad for another. */
 export async function writeKafka(
   load: Load,
   as: 'idempotent' | 'plain',
@@ -181,7 +184,7 @@ export async function writeKafka(
       await sendKafka(load, producer, values, acks, partitions);
       await sleep(paceMs * 2);
     } catch {
-      // kafkajs gave up, and its sequence with it: another producer, with an order of its own.
+      // kafkajs gave up, and its sequence with it: another producer continues, with an order of its own.
       await producer?.disconnect().catch(() => undefined);
       producer = values = undefined;
       await sleep(failurePauseMs);
@@ -216,7 +219,7 @@ function compressionOf({ producer }: Values): CompressionTypes {
   return producer % 2 === 0 ? CompressionTypes.GZIP : CompressionTypes.None;
 }
 
-/** As readers find it: text that is no value of ours is kept as a value that nobody sent. */
+/** As readers find it: text that is not a value of ours counts as a value that nobody sent. */
 export function valueIn(data: Buffer | string | null): number {
   return parseValue(String(data ?? ''));
 }

@@ -1,4 +1,7 @@
-/** Steady load through all doors, paced so that an installation is busy and not full: what a long run watches it under. */
+/**
+ * Steady load over all doors, paced so that an installation is busy but not full: a long run watches it under this
+ * load.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import { WebSocket } from 'ws';
@@ -23,7 +26,7 @@ const failurePauseMs = 200;
 const reasonCharactersMax = 200;
 const reasonsMax = 50;
 
-/** Resolves when the signal has come and every client has ended. */
+/** Resolves once the signal has arrived and every client has ended. */
 export async function runLoad(load: LongLoad): Promise<void> {
   await Promise.all([
     repeat(load, () => writeHttp(load)),
@@ -34,7 +37,9 @@ export async function runLoad(load: LongLoad): Promise<void> {
   ]);
 }
 
-/** A client that fails begins again: the run is about what the installation costs, the failures are counted by reason. */
+/**
+ * A client that fails starts over: the run is about the cost of the installation, and failures are counted by reason.
+ */
 async function repeat({ signal, counts }: LongLoad, client: () => Promise<void>): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -140,7 +145,7 @@ async function readKafka(load: LongLoad): Promise<void> {
   }
 }
 
-/** From the start again and again: what it finds there moves on with retention. */
+/** Reads from the start again and again; the start advances with retention. */
 async function readCursor(load: LongLoad): Promise<void> {
   let place = 'from=earliest';
   while (!load.signal.aborted) {

@@ -13,7 +13,9 @@ export interface Series {
 
 const MiB = 1024 * 1024;
 
-/** A sawtooth of collected garbage and roll-ups is under all of these; growth that is none passes them within the hour. */
+/**
+ * Collected garbage and roll-ups make a sawtooth below all of these bounds; real growth exceeds them within the hour.
+ */
 const allowances = {
   memory: { share: 0.2, floor: 24 },
   files: { share: 0.2, floor: 10 },
