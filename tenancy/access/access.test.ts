@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../engine/kernel/random.ts';
 import { StoreUnavailable } from '../../engine/ports.ts';
-import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
 import { Forbidden, NotFound } from '../failures.ts';
 import { newCluster, world } from '../gateways.suite.ts';
 import { newKeyId } from '../ids.ts';
@@ -242,6 +242,28 @@ describe('access', () => {
     for (const gateway of [a, b]) {
       expect(gateway.access.authenticate(apiKey)).toBeDefined();
       expect(gateway.access.authenticate(made.apiKey)).toBeDefined();
+    }
+  });
+
+  it('issues a given key once, whoever is first, and never for a second cluster', async () => {
+    const { clock, open } = world();
+    const [a, b] = [await open(), await open()];
+    const [one, two] = [await newCluster(a, 'acme', 'one'), await newCluster(a, 'acme', 'two')];
+    await clock.settle();
+    const random = seededRandom(5);
+    const given = { keyId: newKeyId(random), secret: newSecret(random) };
+    const apiKey = formatApiKey(given);
+    const issued = await Promise.all([a.issueKey(one, 'first', apiKey), b.issueKey(one, 'second', apiKey)]);
+    expect(issued).toEqual([
+      { keyId: given.keyId, apiKey },
+      { keyId: given.keyId, apiKey },
+    ]);
+    for (const gateway of [a, b]) expect(gateway.access.authenticate(apiKey)?.clusterId).toBe(one);
+    await expect(b.issueKey(two, 'stolen', apiKey)).rejects.toThrow(Overloaded);
+    await clock.settle();
+    for (const gateway of [a, b]) {
+      expect(gateway.access.authenticate(apiKey)?.clusterId).toBe(one);
+      expect([gateway.keys(one).length, gateway.keys(two).length]).toEqual([1, 0]);
     }
   });
 
