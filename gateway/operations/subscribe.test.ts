@@ -9,6 +9,7 @@ import { encodeBatch } from '../../engine/records/encode.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { gatewayDefaults } from '../settings.ts';
+import { UnreadableRecords } from './records-to-json.ts';
 import { type Credit, type Delivery, Subscription } from './subscribe.ts';
 import { createTopic } from './topics.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
@@ -31,6 +32,7 @@ describe('Subscription', () => {
     asked: readonly FetchPartition[];
     options: FetchOptions;
     answer: (parts: Partial<FetchedPartition>[]) => Promise<void>;
+    fail: (error: Error) => Promise<void>;
   }[];
   let told: unknown[];
   let hold: Promise<void> | undefined;
@@ -45,7 +47,11 @@ describe('Subscription', () => {
     topic = await createTopic(context, principal, { name: 'orders', partitions: 2, configs: {} });
     [reads, told, hold] = [[], [], undefined];
     engine.fetch = (asked, options) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
+        const fail = (error: Error): Promise<void> => {
+          reject(error);
+          return clock.settle();
+        };
         const answer = async (parts: Partial<FetchedPartition>[]): Promise<void> => {
           const whole = {
             topicId: topic.topicId,
@@ -59,7 +65,7 @@ describe('Subscription', () => {
           resolve(parts.map((part) => ({ ...whole, ...part })));
           await clock.settle();
         };
-        reads.push({ asked, options, answer });
+        reads.push({ asked, options, answer, fail });
       });
   });
 
@@ -234,6 +240,51 @@ describe('Subscription', () => {
     expect(told.slice(3)).toEqual([['unavailable', 0, 'owner-unavailable']]);
     await reads[110]!.answer([{}]);
     expect(told.at(-1)).toEqual(['available', 0]);
+  });
+
+  it.each([
+    ['shared', boundless],
+    ['of its own', { records: Infinity, bytes: 1_000 }],
+  ])('a read %s that fails ends it once, and gives its room to others', async (_, credit) => {
+    context = { ...context, settings: { ...gatewayDefaults, subscribedPartitionsMax: 2 } };
+    for (const [error, code] of [
+      [new Overloaded('too many reads'), errorCode.throttlingQuotaExceeded],
+      [new Error('a bug'), errorCode.unknownServerError],
+    ] as const) {
+      const subscription = await subscribe(credit);
+      await reads.at(-1)!.fail(error);
+      expect(told.splice(0)).toEqual([['failed', code]]);
+      subscription.grant(1, 1);
+      subscription.close();
+      await clock.advance(10_000);
+      expect(told).toEqual([]);
+    }
+    expect(reads).toHaveLength(2);
+    const closed = await subscribe(credit);
+    closed.close();
+    await reads[2]!.fail(new Error('aborted'));
+    expect(told).toEqual([]);
+  });
+
+  it('a holder that fails to deliver ends only its own subscription', async () => {
+    context = { ...context, settings: { ...gatewayDefaults, subscribedPartitionsMax: 4 } };
+    const failing = [new UnreadableRecords(0, 0, 1, 'not readable'), new Error('a bug')];
+    for (const error of failing) {
+      hold = Promise.reject(error);
+      hold.catch(() => undefined);
+      await subscribe(boundless);
+      await reads.at(-1)!.answer([{ records: [batch(0, 1)] }]);
+      hold = undefined;
+    }
+    expect(told).toEqual([[0, 0, 1, 1], ['unreadable'], [0, 0, 1, 1], ['failed', errorCode.unknownServerError]]);
+    // Both have given back their room.
+    await subscribe(boundless);
+    await subscribe(boundless);
+    await reads.at(-1)!.answer([{ records: [batch(0, 1)] }]);
+    expect(told.slice(4)).toEqual([
+      [0, 0, 1, 1],
+      [0, 0, 1, 1],
+    ]);
   });
 
   it('starts each read with a different partition', async () => {
