@@ -136,6 +136,29 @@ export function bodyMemorySuite(driver: Driver): void {
       await held().toBe(0);
     });
 
+    test('lines that wait minutes for a quota are forgotten as soon as their client goes', async () => {
+      const slow = await bench.tenant('slow', { ingressBytesPerSecondMax: 100 });
+      await slow.call('POST', '/v1/topics', { json: { name: 'lines', partitions: 1 } });
+      const line = `${JSON.stringify({ value: 'x'.repeat(50_000) })}\n`;
+      const stream = sender(
+        '/v1/topics/lines/records',
+        'Content-Type: application/x-ndjson\r\nContent-Length: 999999',
+        slow,
+      );
+      const appended = bench.engine.appended.length;
+      const release = holdAppends();
+      const bytes = line.length - 1;
+      stream.socket.write(line);
+      await held().toBe(bytes);
+      stream.socket.write(line);
+      await held().toBe(2 * bytes);
+      stream.socket.destroy();
+      await held().toBe(bytes);
+      release();
+      await held().toBe(0);
+      expect(bench.engine.appended).toHaveLength(appended + 1);
+    });
+
     test('WebSocket commands are refused by their number, and the socket stays open', async () => {
       await tenant.call('POST', '/v1/topics', { json: { name: 'commands', partitions: 1 } });
       const release = holdAppends();

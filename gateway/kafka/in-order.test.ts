@@ -90,6 +90,20 @@ describe('InOrder', () => {
     expect(inOrder.isFull()).toBe(false);
   });
 
+  it('starts thousands of requests that are answered at once, one after the other', () => {
+    const sent: number[] = [];
+    const inOrder = new InOrder(limits, {
+      start: (frame, answer) => answer([frame]),
+      send: ([part]) => void sent.push(Buffer.from(part!).readInt32BE(0)),
+    });
+    const ids = Array.from({ length: 5_000 }, (_, id) => id);
+    inOrder.hold(true);
+    for (const id of ids) inOrder.add(frameOf(id), 'alone');
+    inOrder.hold(false);
+    expect(sent).toEqual(ids);
+    expect(inOrder.isEmpty()).toBe(true);
+  });
+
   it('sends nothing for a request without an answer', () => {
     const { inOrder, running, sent, besides } = queue();
     for (const id of [0, 1]) {

@@ -101,7 +101,7 @@ class LineProducer {
     this.#release = this.#parts.holders.hold(keyId, (reason) =>
       this.#refuseRest(reason === 'revoked' ? new Unauthenticated() : new ShuttingDown('this gateway is stopping')),
     );
-    this.#exchange.onAborted(this.#release);
+    this.#exchange.onAborted(() => this.#abandon());
     if (!gzipped) {
       this.#flow = this.#exchange.streamBody(
         (chunk) => this.#take(chunk),
@@ -111,7 +111,7 @@ class LineProducer {
     }
     const gunzip = createGunzip();
     this.#exchange.onAborted(() => {
-      this.#release();
+      this.#abandon();
       gunzip.destroy();
     });
     gunzip.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -128,6 +128,12 @@ class LineProducer {
     gunzip.on('drain', () => body?.resume());
     // Back-pressure applies to the decompressed bytes; gunzip then stops taking input, which pauses the body itself.
     this.#flow = { pause: () => gunzip.pause(), resume: () => gunzip.resume() };
+  }
+
+  /** The client is gone: what waits for a quota has nobody to answer, and must not be kept until it could be stored. */
+  #abandon(): void {
+    this.#release();
+    this.#dropWaiting();
   }
 
   /** In slices: half a megabyte of two-byte lines at once would block the process for seconds and exceed every limit. */
