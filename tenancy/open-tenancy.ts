@@ -48,7 +48,7 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
   const access = new KeyAccess({
     clock,
     verifiedKeysMax: settings.verifiedKeysMax,
-    servingTenant: (clusterId) => table.servingTenant(clusterId),
+    tenantOf: (clusterId) => table.view(clusterId)?.tenantId,
     expired: (keyId) => void keys.sweep(keyId),
   });
   const { storeWaitMsMax } = settings;
@@ -63,7 +63,7 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
   });
 
   const clusterChanged = (clusterId: string, row: ClusterRow | undefined): void => {
-    const served = table.servingTenant(clusterId) !== undefined;
+    const served = table.view(clusterId)?.state === 'serving';
     if (row) {
       const { view, usage } = table.set(clusterId, row);
       limiter.setCluster(clusterId, view.limits, usage);
@@ -71,7 +71,7 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
       table.remove(clusterId);
       limiter.removeCluster(clusterId);
     }
-    if (served && row?.state !== 'serving') access.clusterStopped(clusterId);
+    if (!row || (served && row.state !== 'serving')) access.clusterStopped(clusterId);
   };
   for (const [clusterId, { value }] of clusterRows.entries()) clusterChanged(clusterId, value);
   for (const [keyId, { value }] of keyRows.entries()) access.keyChanged(keyId, value);

@@ -106,11 +106,14 @@ export interface CountGuard {
 }
 
 export interface Access {
-  /** The principal of an API key given by a client, or undefined. Does constant work; only hashes are compared. */
+  /**
+   * The principal of an API key given by a client, or undefined. Does constant work; only hashes are compared. The cluster
+   * may be suspended or being deleted: the caller checks its state.
+   */
   authenticate(apiKey: string): Principal | undefined;
   /** SASL/PLAIN: the user name is the key id, the password the API key. */
   authenticatePlain(username: string, password: string): Principal | undefined;
-  /** Called when a key stops working (revoked, rotated away, cluster gone): doors then close everything it opened. */
+  /** Called when a key stops working (revoked, rotated away, cluster suspended or gone): doors then close everything it opened. */
   onRevoked(listener: (keyId: string) => void): () => void;
 }
 

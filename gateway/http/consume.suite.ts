@@ -379,12 +379,35 @@ export function consumeSuite(driver: Driver): void {
       }
     });
 
-    test('the keys of a suspended cluster do not work until it serves again', async () => {
+    test('a suspended cluster serves nobody, says so to holders of its keys alone, and ends what is under way', async () => {
       const other = await bench.tenant('suspended');
-      await bench.tenancy.updateCluster(other.clusterId, { state: 'suspended' });
-      expect((await other.call('GET', '/v1/topics')).status).toBe(401);
-      await bench.tenancy.updateCluster(other.clusterId, { state: 'serving' });
+      const { clusterId } = other;
+      await other.call('POST', '/v1/topics', { json: { name: 't' } });
+      const events = await other.fetch('/v1/topics/t/records', { headers: { accept: 'text/event-stream' } });
+      const sent: ReadableStreamDefaultController<Uint8Array>[] = [];
+      const body = new ReadableStream<Uint8Array>({ start: (controller) => void sent.push(controller) });
+      const init = { method: 'POST', body, duplex: 'half', headers: { 'content-type': 'application/x-ndjson' } };
+      const lines = other.fetch('/v1/topics/t/records', init as RequestInit);
+      sent[0]!.enqueue(Buffer.from('{"value":1,"partition":0}\n'));
+      const { text, json } = await other.call('GET', '/v1/topics/t/records?wait=20s&partition=0');
+      expect(json['records'], text).toHaveLength(1);
+      await bench.tenancy.updateCluster(clusterId, { state: 'suspended' });
+      const refused = { code: 'forbidden', detail: 'the cluster is suspended' };
+      const reader = (await lines).body!.getReader();
+      let told = '';
+      while (!told.includes('"records"')) told += Buffer.from((await reader.read()).value!).toString();
+      // The reply ends no later than the body.
+      sent[0]!.close();
+      expect(told).toContain(JSON.stringify(refused.detail));
+      await events.text();
+      for (const call of [other.call('GET', '/v1/topics'), other.call('POST', '/v1/topics/t', { body: '1' })]) {
+        expect(await call).toMatchObject({ status: 403, json: refused });
+      }
+      const wrong = { authorization: `Bearer ${other.apiKey}x` };
+      expect((await other.call('GET', '/v1/topics', { headers: wrong })).status).toBe(401);
+      await bench.tenancy.updateCluster(clusterId, { state: 'serving' });
       expect((await other.call('GET', '/v1/topics')).status).toBe(200);
+      expect(bench.tenancy.cluster(clusterId)?.usage.connections).toBe(0);
     });
 
     test('over the request quota: 429 with the name of the quota and when to retry', async () => {

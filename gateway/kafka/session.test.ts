@@ -91,3 +91,35 @@ it('admits no connection whose key was revoked before its turn', async () => {
   expect(connections()).toBe(2);
   expect(told).toEqual(['0 ready', '1 ready', '2 refused']);
 });
+
+it('refuses the connections of a suspended cluster, and tells those with a right key why', async () => {
+  const [, , loses] = await attempts(3);
+  await tenancy.updateCluster(clusterId, { state: 'suspended' });
+  await clock.advance(1_000);
+  const [late] = await attempts(1);
+  const refused = {
+    ok: false,
+    errorCode: errorCode.saslAuthenticationFailed,
+    message: 'Authentication failed: the cluster is suspended',
+  };
+  expect([loses!.result, late!.result]).toEqual([refused, refused]);
+  expect(connections()).toBe(2);
+});
+
+it('takes an authorization id only if it is that of the user, and nothing with a part too few or too many', async () => {
+  const [, user, password] = token.toString().split('\0');
+  const wrong = [
+    `other\0${user}\0${password}`,
+    `\0${user}`,
+    `\0${user}\0${password}\0`,
+    `\0\0${password}`,
+    `\0${user}\0`,
+  ];
+  for (const text of wrong) {
+    token = Buffer.from(text);
+    const [attempt] = await attempts(1);
+    expect(attempt!.result, text).toMatchObject({ ok: false, errorCode: errorCode.saslAuthenticationFailed });
+  }
+  token = Buffer.from(`${user}\0${user}\0${password}`);
+  expect((await attempts(1))[0]!.result).toEqual({ ok: true });
+});

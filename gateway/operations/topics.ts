@@ -9,7 +9,14 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { StoreConflict } from '../../engine/ports.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
-import { AlreadyExists, Forbidden, NameCollides, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import {
+  AlreadyExists,
+  Forbidden,
+  NameCollides,
+  NotFound,
+  QuotaExceeded,
+  Unauthenticated,
+} from '../../tenancy/failures.ts';
 import { collidingForm, innerName, tenantName, topicNameFault } from '../../tenancy/naming.ts';
 import type { ClusterView, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
@@ -30,8 +37,18 @@ export interface NewTopic {
 export function servingCluster({ tenancy }: GatewayContext, principal: Principal): ClusterView {
   const cluster = tenancy.cluster(principal.clusterId);
   if (!cluster) throw new NotFound('cluster', principal.clusterId);
-  if (cluster.state !== 'serving') throw new Forbidden(`the cluster is ${cluster.state}`);
+  if (cluster.state !== 'serving') throw notServing(cluster);
   return cluster;
+}
+
+function notServing({ state }: ClusterView): Forbidden {
+  return new Forbidden(`the cluster is ${state === 'deleting' ? 'being deleted' : state}`);
+}
+
+/** Why something long-lived ends whose key has stopped working (Access.onRevoked): its cluster has, or the key itself. */
+export function whyStopped({ tenancy }: GatewayContext, { clusterId }: Principal): Forbidden | Unauthenticated {
+  const cluster = tenancy.cluster(clusterId);
+  return cluster && cluster.state !== 'serving' ? notServing(cluster) : new Unauthenticated();
 }
 
 export function findTopic({ engine }: GatewayContext, principal: Principal, name: string): TopicEntry | undefined {

@@ -291,6 +291,19 @@ export function websocketDoorSuite(driver: Driver): void {
       expect(bench.tenancy.cluster(other.clusterId)?.usage.connections).toBe(0);
     });
 
+    test('a suspended cluster closes its sockets with 4403, and new ones too', async () => {
+      const other = await bench.tenant('suspended');
+      const key = `bearer.${other.apiKey}`;
+      const client = await connect(['headgate.v1.json', key], '', {}).opened();
+      await bench.tenancy.updateCluster(other.clusterId, { state: 'suspended' });
+      expect(await client.closed()).toBe(4403);
+      expect(await connect(['headgate.v1.json', key], '', {}).closed()).toBe(4403);
+      const refused = connect([], '', { authorization: `Bearer ${other.apiKey}` });
+      const [, response] = (await once(refused.socket, 'unexpected-response')) as [unknown, { statusCode: number }];
+      expect(response.statusCode).toBe(403);
+      expect(bench.tenancy.cluster(other.clusterId)?.usage.connections).toBe(0);
+    });
+
     test('the connection quota', async () => {
       const other = await bench.tenant('small', { connectionsMax: 1 });
       const key = `bearer.${other.apiKey}`;

@@ -12,7 +12,7 @@ import { replyJson } from '../http/reply-headers.ts';
 import { replyProblem } from '../http/reply-problem.ts';
 import type { Route, UpgradeAnswer, UpgradeRequest, WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
 import { admitConnection } from '../operations/admit.ts';
-import { servingCluster } from '../operations/topics.ts';
+import { servingCluster, whyStopped } from '../operations/topics.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import { Flushes } from './flushes.ts';
 import { Session } from './session.ts';
@@ -126,7 +126,7 @@ export class WebSocketDoor {
       context.tenancy.limiter.disconnect(principal.clusterId);
     });
     const release = holders.hold(principal.keyId, (reason) => {
-      if (reason === 'revoked') session.close(closeCodes.unauthenticated);
+      if (reason === 'revoked') session.close(closeCodeOf(whyStopped(context, principal)));
     });
     this.#sessions.add(session);
     return session;

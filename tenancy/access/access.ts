@@ -1,6 +1,7 @@
 /**
- * Who is calling. A key works while its row exists, it has not expired, and its cluster serves. When the first of these
- * ends, the key leaves the cache and the doors are told, which close everything it opened.
+ * Who is calling. A key works while its row exists, it has not expired, and its cluster exists. Whether the cluster serves
+ * is for the doors to ask: the holder of a right key is told that the cluster is suspended, not that the key is wrong. When
+ * any of these ends, the key leaves the cache and the doors are told, which close everything it opened.
  *
  *   row removed here or elsewhere  -> keyChanged
  *   end of a rotation's grace      -> a timer of this process; the first process to notice removes the row
@@ -25,8 +26,8 @@ const noHash = Buffer.alloc(32);
 export interface KeyAccessOptions {
   readonly clock: Clock;
   readonly verifiedKeysMax: number;
-  /** The tenant of the cluster if it serves; undefined otherwise. */
-  servingTenant(clusterId: string): string | undefined;
+  /** The tenant of the cluster, whether or not it serves; undefined when there is no such cluster. */
+  tenantOf(clusterId: string): string | undefined;
   /** Called when a key expires on this process: its row can be removed. */
   expired(keyId: string): void;
 }
@@ -109,7 +110,7 @@ export class KeyAccess implements Access {
     // An unknown id is compared as well, so that the response time does not reveal which ids exist.
     const equal = timingSafeEqual(hashSecret(parsed.secret), key?.hash ?? noHash);
     if (!key || !equal || this.#isOver(key.row)) return undefined;
-    const tenantId = this.#options.servingTenant(key.row.clusterId);
+    const tenantId = this.#options.tenantOf(key.row.clusterId);
     if (tenantId === undefined) return undefined;
     const principal: Principal = Object.freeze({ tenantId, clusterId: key.row.clusterId, keyId: parsed.keyId });
     this.#verified.add(apiKey, principal);

@@ -40,11 +40,6 @@ export class ClusterTable {
     return views.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.clusterId < b.clusterId ? -1 : 1));
   }
 
-  servingTenant(clusterId: string): string | undefined {
-    const view = this.#entries.get(clusterId)?.view;
-    return view?.state === 'serving' ? view.tenantId : undefined;
-  }
-
   set(clusterId: string, row: ClusterRow): { readonly view: ClusterView; readonly usage: LiveUsage } {
     const known = this.#entries.get(clusterId);
     const counts = this.#counts(clusterId);

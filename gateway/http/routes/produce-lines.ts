@@ -9,11 +9,12 @@
 import { createGunzip } from 'node:zlib';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import { Failure, ShuttingDown } from '../../../engine/kernel/failure.ts';
-import { QuotaExceeded, Unauthenticated } from '../../../tenancy/failures.ts';
+import { QuotaExceeded } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitBeside } from '../../operations/admit.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { parseKeepingFewNumbers } from '../../operations/long-numbers.ts';
+import { whyStopped } from '../../operations/topics.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
 import { problemOf, ProblemFailure } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
@@ -99,7 +100,11 @@ class LineProducer {
   start(gzipped: boolean): void {
     const { keyId } = this.#principal;
     this.#release = this.#parts.holders.hold(keyId, (reason) =>
-      this.#refuseRest(reason === 'revoked' ? new Unauthenticated() : new ShuttingDown('this gateway is stopping')),
+      this.#refuseRest(
+        reason === 'revoked'
+          ? whyStopped(this.#parts.context, this.#principal)
+          : new ShuttingDown('this gateway is stopping'),
+      ),
     );
     this.#exchange.onAborted(() => this.#abandon());
     if (!gzipped) {
