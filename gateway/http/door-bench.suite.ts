@@ -5,6 +5,7 @@ import type { ClusterLimits, Tenancy } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { MemoryEngine } from '../kafka/testing/memory-engine.ts';
 import type { GatewaySettings } from '../settings.ts';
+import type { WebSocketSettings } from '../websocket/settings.ts';
 import { type HttpDoor, startHttpDoor } from './door.ts';
 import type { HttpDoorSettings } from './settings.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
@@ -55,6 +56,7 @@ export async function httpBench(
   driver: Driver,
   settings: Partial<HttpDoorSettings> = {},
   gateway: Partial<GatewaySettings> = {},
+  websocket: Partial<WebSocketSettings> = {},
 ): Promise<Bench> {
   const { engine, tenancy, context, logged } = await gatewayInTest(
     { clock: systemClock, random: systemRandom },
@@ -67,6 +69,7 @@ export async function httpBench(
     exclusive: true,
     serverChoice: driver,
     settings,
+    websocket,
   });
   const base = `http://127.0.0.1:${door.port}`;
   return {

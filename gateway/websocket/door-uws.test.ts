@@ -1,4 +1,8 @@
 import { whereUwsLoads } from '../http/servers/where-uws-loads.suite.ts';
 import { websocketDoorSuite } from './door.suite.ts';
+import { websocketLimitsSuite } from './limits.suite.ts';
 
-await whereUwsLoads(() => websocketDoorSuite('uws'));
+await whereUwsLoads(() => {
+  websocketDoorSuite('uws');
+  websocketLimitsSuite('uws');
+});
