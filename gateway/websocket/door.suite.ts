@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
-import { decodeBatch } from '../../engine/records/decode.ts';
+import { codec } from '../../engine/records/batch.ts';
+import { decodeBatch, recompressBatch } from '../../engine/records/decode.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { type Bench, type BenchTenant, type Driver, httpBench } from '../http/door-bench.suite.ts';
 
@@ -202,6 +203,49 @@ export function websocketDoorSuite(driver: Driver): void {
         [2, 'a'],
         [3, 'b'],
       ]);
+    });
+
+    test('compressed batches reach JSON readers in order, and a cursor taken at any event misses none', async () => {
+      const topic = freshTopic();
+      const name = Buffer.from(topic);
+      const writer = await connect(['headgate.v1.bin']).opened();
+      for (let first = 0; first < 60; first += 20) {
+        // The second is larger than a frame.
+        const size = first === 20 ? 20_000 : 10;
+        const records = Array.from({ length: 20 }, (_, i) => ({
+          key: null,
+          value: Buffer.from(`"${first + i} ${'x'.repeat(size)}"`),
+          timestampMs: 1,
+        }));
+        const batch = await recompressBatch(Buffer.from(encodeBatch(records)), codec.gzip);
+        writer.socket.send(Buffer.concat([Buffer.from([2, first, 0, name.length]), name, batch]));
+        expect(await writer.reply(first)).toMatchObject({ failed: 0 });
+      }
+      const all = Array.from({ length: 60 }, (_, i) => i);
+      const numbers = (client: Client, sub: number): number[] =>
+        client.records(sub).map((record) => Number.parseInt(String(record['value']), 10));
+      const client = await connect().opened();
+      client.send({ op: 'subscribe', sub: 1, topic, partitions: [0] });
+      await client.until(() => client.records(1).length === 60);
+      expect(numbers(client, 1)).toEqual(all);
+      const events = client.events.filter(({ event }) => event === 'batch');
+      expect(events.length).toBeGreaterThan(3);
+      for (const [i, event] of events.entries()) {
+        const sub = 10 + i;
+        client.send({ op: 'subscribe', sub, topic, cursor: event['next'] });
+        const from = events.slice(0, i + 1).reduce((sum, { records }) => sum + (records as unknown[]).length, 0);
+        await client.until(() => client.records(sub).length === 60 - from);
+        expect(numbers(client, sub)).toEqual(all.slice(from));
+      }
+      // Within the second batch, while it is being decompressed or sent: the cursor is that of the last event.
+      const leaver = await connect().opened();
+      leaver.send({ op: 'subscribe', sub: 1, topic, partitions: [0], format: 'string' });
+      leaver.send({ op: 'unsubscribe', id: 'bye', sub: 1 });
+      const { cursor } = await leaver.reply('bye');
+      const taken = leaver.records(1).length;
+      leaver.send({ op: 'subscribe', sub: 2, topic, cursor, format: 'string' });
+      await leaver.until(() => leaver.records(2).length === 60 - taken);
+      expect(leaver.records(1)).toHaveLength(taken);
     });
 
     test('pause and resume', async () => {

@@ -163,7 +163,9 @@ export function websocketLimitsSuite(driver: Driver): void {
       const command = JSON.stringify({ op: 'produce', id: 1, topic: 't', records });
       for (let sent = 0; connections() === 1 && sent < 1_000; sent++) {
         client.socket.send(command);
-        await new Promise((resolve) => void client.socket.ping(undefined, undefined, resolve));
+        await new Promise((resolve) => {
+          client.socket.ping(undefined, undefined, resolve);
+        });
       }
       client.socket.resume();
       // A client that is slow even now may be cut before it comes to the close frame.

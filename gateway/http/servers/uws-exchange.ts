@@ -397,11 +397,14 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     const bufferedBytesMax = this.#serving.settings.streamBufferedBytesMax;
     let bufferedBytes = 0;
     let onDrain: (() => void) | undefined;
+    const drained = (): void => {
+      const run = onDrain;
+      if (run && this.#state === 'streaming') guarded(run, this, this.#serving.doors);
+    };
     response.onWritable(() => {
       const wasFull = bufferedBytes > 0;
       bufferedBytes = 0;
-      const run = onDrain;
-      if (wasFull && run) guarded(run, this, this.#serving.doors);
+      if (wasFull) drained();
       return true;
     });
     return {
@@ -413,7 +416,10 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
         response.cork(() => {
           isFree = response.write(chunk);
         });
+        const wasFull = bufferedBytes > 0;
         bufferedBytes = isFree ? 0 : bufferedBytes + length;
+        // A short write (a heartbeat) took the rest along with it: what uWS reports later is no longer a drain.
+        if (isFree && wasFull) this.#serving.clock.endOfTurn(drained);
         if (bufferedBytes > bufferedBytesMax) response.close();
         return isFree;
       },
