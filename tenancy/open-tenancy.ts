@@ -70,6 +70,7 @@ export async function openTenancy(options: TenancyOptions): Promise<Tenancy> {
     } else {
       table.remove(clusterId);
       limiter.removeCluster(clusterId);
+      meter.forget(clusterId);
     }
     if (!row || (served && row.state !== 'serving')) access.clusterStopped(clusterId);
   };
@@ -141,6 +142,7 @@ function facade({ access, limiter, meter, counts, table, tenants, clusters, keys
     revokeKey: (clusterId, keyId) => keys.revoke(clusterId, keyId),
     keys: (clusterId) => keys.list(clusterId),
     usage: (clusterId) => meter.usage(clusterId),
+    counted: (clusterId) => meter.counted(clusterId),
     close,
   };
 }

@@ -189,5 +189,7 @@ export interface Tenancy {
   revokeKey(clusterId: string, keyId: string): Promise<void>;
   keys(clusterId: string): readonly KeyView[];
   usage(clusterId: string): Usage;
+  /** What this process has counted since it began: never falls, and is nobody else's. */
+  counted(clusterId: string): Usage;
   close(): Promise<void>;
 }

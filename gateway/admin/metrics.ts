@@ -1,10 +1,14 @@
 /**
  * Metrics for Prometheus, read from the components' state at the moment of the scrape: nothing is counted twice, and the
- * data path does not know of it. Labels are bounded: the oldest clusters have their own, the rest is summed.
+ * data path does not know of it. Labels are bounded (cluster-labels.ts). Counters begin at 0 with the process and are its
+ * own, as Prometheus expects: sums over gateways count nothing twice, and a crash does not make one fall a little, which
+ * would read as a reset and count everything again. The control plane shows the totals of a cluster's life.
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
 import { doorNames } from '../connection-room.ts';
+import { ClusterLabels } from './cluster-labels.ts';
+import { loopLookIntervalMs, showLateness } from './loop-lag.ts';
 import type { AdminContext } from './options.ts';
 import { placedPartitions } from './routes/brokers.ts';
 
@@ -16,32 +20,36 @@ export interface Metrics {
   textOfClusters(): Promise<string>;
 }
 
-/**
- * The interval between two samples of the event loop, and so its lag when there is no load. The library's default of 10 ms
- * wakes an idle gateway a hundred times a second, as often as everything else together.
- */
-const loopLookIntervalMs = 100;
-
 const brokerStates = ['starting', 'serving', 'draining', 'fenced', 'closed'] as const;
 
 export function createMetrics(admin: AdminContext): Metrics {
   const registry = new Registry();
   const ofClusters = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: loopLookIntervalMs });
+  showLateness(registry);
   const trafficCounters = [
-    ['headgate_produced_bytes_total', 'Bytes of record batches that were stored.', (u: Usage) => u.producedBytes],
-    ['headgate_produced_records_total', 'Records that were stored.', (u: Usage) => u.producedRecords],
+    ['headgate_produced_bytes_total', 'Bytes of record batches that were acknowledged.', (u: Usage) => u.producedBytes],
+    [
+      'headgate_produced_records_total',
+      'Records that were acknowledged; a batch that its producer repeats counts again.',
+      (u: Usage) => u.producedRecords,
+    ],
     ['headgate_fetched_bytes_total', 'Bytes of record batches that were read.', (u: Usage) => u.fetchedBytes],
-    ['headgate_fetched_records_total', 'Records that were read.', (u: Usage) => u.fetchedRecords],
+    [
+      'headgate_fetched_records_total',
+      'Records of the batches that were read; a page that ends within a batch counts all of it.',
+      (u: Usage) => u.fetchedRecords,
+    ],
   ] as const;
+  const labels = new ClusterLabels(admin.limits.metricsClustersMax);
   for (const [name, help, valueOf] of trafficCounters) {
-    clusterCounter(ofClusters, admin, name, help, [], (usage) => [[[], valueOf(usage)]]);
+    clusterCounter(ofClusters, admin, labels, name, help, [], (usage) => [[[], valueOf(usage)]]);
   }
-  const throttledHelp = 'Seconds that clients were delayed, by limit.';
-  clusterCounter(ofClusters, admin, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
+  const throttledHelp = 'Seconds by which requests and reads were held back, by limit. What was refused is not in it.';
+  clusterCounter(ofClusters, admin, labels, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
-  clusterGauges(ofClusters, admin);
+  clusterGauges(ofClusters, admin, labels);
   lateFetches(registry, admin);
   refusedConnections(registry, admin);
   fleetGauges(registry, admin);
@@ -52,15 +60,10 @@ export function createMetrics(admin: AdminContext): Metrics {
   };
 }
 
-/** The label of each cluster, oldest first, so that an assigned label keeps its meaning. */
-function labelled({ context, limits }: AdminContext): [label: string, cluster: ClusterView][] {
-  const clusters = [...context.tenancy.clusters()].sort((a, b) => a.createdAtMs - b.createdAtMs);
-  return clusters.map((cluster, i) => [i < limits.metricsClustersMax ? cluster.clusterId : 'other', cluster]);
-}
-
 function clusterCounter(
   registry: Registry,
-  admin: AdminContext,
+  { context: { tenancy } }: AdminContext,
+  labels: ClusterLabels,
   name: string,
   help: string,
   more: readonly string[],
@@ -73,17 +76,20 @@ function clusterCounter(
     registers: [registry],
     collect() {
       this.reset();
-      for (const [label, { clusterId }] of labelled(admin)) {
-        for (const [labels, value] of samples(admin.context.tenancy.usage(clusterId)))
-          this.labels(label, ...labels).inc(value);
+      for (const [label, usage] of labels.totals(tenancy.clusters(), (clusterId) => tenancy.counted(clusterId))) {
+        for (const [own, value] of samples(usage)) this.labels(label, ...own).inc(value);
       }
     },
   });
 }
 
-function clusterGauges(registry: Registry, admin: AdminContext): void {
+function clusterGauges(registry: Registry, { context: { tenancy } }: AdminContext, labels: ClusterLabels): void {
   const gauges = [
-    ['headgate_connections', 'Open connections of a cluster.', (k: ClusterView) => k.usage.connections],
+    [
+      'headgate_connections',
+      'Open Kafka connections and WebSockets of a cluster.',
+      (k: ClusterView) => k.usage.connections,
+    ],
     ['headgate_topics', 'Topics of a cluster.', (k: ClusterView) => k.usage.topics],
     ['headgate_cluster_partitions', 'Partitions of a cluster.', (k: ClusterView) => k.usage.partitions],
   ] as const;
@@ -95,7 +101,7 @@ function clusterGauges(registry: Registry, admin: AdminContext): void {
       registers: [registry],
       collect() {
         this.reset();
-        for (const [label, cluster] of labelled(admin)) this.labels(label).inc(valueOf(cluster));
+        for (const [label, cluster] of labels.of(tenancy.clusters())) this.labels(label).inc(valueOf(cluster));
       },
     });
   }

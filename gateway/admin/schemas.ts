@@ -133,7 +133,9 @@ export const usageSchema = z
     producedRecords: count,
     fetchedBytes: count,
     fetchedRecords: count,
-    throttledMs: z.record(z.string(), z.number()).openapi({ description: 'Milliseconds of delay, by limit.' }),
+    throttledMs: z.record(z.string(), z.number()).openapi({
+      description: 'Milliseconds for which requests and reads were held back, by limit; refusals are not in it.',
+    }),
   })
   .openapi('Usage');
 

@@ -7,6 +7,7 @@ import { systemClock } from '../../engine/kernel/clock.ts';
 import { type AdminInTest, adminInTest, adminKey } from './admin-in-test.suite.ts';
 import { startAdmin } from './app.ts';
 import { createAdminApp } from './create-app.ts';
+import { latenessOf } from './loop-lag.ts';
 
 let test: AdminInTest;
 
@@ -213,6 +214,38 @@ describe('health and metrics', () => {
     expect(text).not.toContain(ids[1]);
     const again = String((await test.ask('GET', '/metrics')).body['text']);
     expect(again).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+  });
+
+  it('show how late the event loop was, and nothing absurd between two of its samples', async () => {
+    const shown = [0.25, 0.5, 0.125, Number.NaN, 2 ** 63 / 1e9].map((seconds) => latenessOf(seconds, 0.25));
+    expect(shown).toEqual([0, 0.25, 0, 0, 0]);
+    const text = String((await test.ask('GET', '/metrics')).body['text']);
+    const lags = [...text.matchAll(/^nodejs_eventloop_lag_\w+_seconds (\S+)$/gm)].map((match) => Number(match[1]));
+    expect(lags).toHaveLength(7);
+    for (const lag of lags) expect(lag).toBeLessThan(1_000_000);
+  });
+
+  it('keep the label of a cluster, and what others have counted, when clusters are deleted', async () => {
+    test = await adminInTest({ metricsClustersMax: 1 });
+    const ids: string[] = [];
+    for (const name of ['own', 'gone', 'stays']) {
+      ids.push(await test.cluster(name));
+      await test.clock.advance(5);
+    }
+    const scrape = async (): Promise<string> => String((await test.ask('GET', '/metrics')).body['text']);
+    for (const id of ids) test.tenancy.meter.produced(id, 1, 100);
+    expect(await scrape()).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+    await test.tenancy.deleteCluster(ids[1]!, async () => {});
+    expect(await scrape()).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+    await test.tenancy.deleteCluster(ids[0]!, async () => {});
+    // A place is free, which only a new cluster takes: that of the last one would make the others fall.
+    const fresh = await test.cluster('fresh');
+    test.tenancy.meter.produced(fresh, 1, 7);
+    const text = await scrape();
+    expect(text).toContain('headgate_produced_bytes_total{cluster="other"} 200');
+    expect(text).toContain(`headgate_produced_bytes_total{cluster="${fresh}"} 7`);
+    expect(text).not.toContain(ids[0]);
+    expect(text).toContain('headgate_topics{cluster="other"} 0');
   });
 
   it('show nothing about clusters without a key, and refuse a wrong key', async () => {

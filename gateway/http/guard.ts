@@ -1,7 +1,7 @@
 /** The checks before every route of a tenant: who calls, whether the cluster serves, whether its request rate allows it. */
 import type { Lanes } from '../../engine/kernel/lanes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
-import { admitRequest } from '../operations/admit.ts';
+import { admitRequest, heldBackMs } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import type { BodyMemory } from './body-memory.ts';
@@ -38,8 +38,9 @@ export function guard(parts: DoorParts, handler: TenantHandler, query: KnownQuer
   return (exchange) => {
     const principal = credentials.ofHeader(exchange.header('authorization'));
     exchange.knownAs(principal.clusterId);
-    const delayMs = admitRequest(context, principal, turn.nowMs());
-    if (delayMs === 0) return run(exchange, principal);
+    const verdict = admitRequest(context, principal, turn.nowMs());
+    if (verdict.quota === undefined) return run(exchange, principal);
+    const delayMs = heldBackMs(context, principal.clusterId, verdict);
     context.clock.after(delayMs, () => settle(context, exchange, () => run(exchange, principal)));
     return undefined;
   };

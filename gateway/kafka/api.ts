@@ -7,7 +7,7 @@ import type { Lanes } from '../../engine/kernel/lanes.ts';
 import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { decodeRequest, elementsDecoded, encodeResponse } from '../../engine/protocol/headers.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import type { FairTurns } from '../fair-turns.ts';
@@ -56,7 +56,7 @@ export interface OpenCall {
   readonly login: Login;
   readonly version: number;
   /** Sent in the answer, and the connection is muted for it; when set several times, the longest counts. */
-  throttle(delayMs: number): void;
+  throttle(verdict: Verdict): void;
   readonly delayMs: number;
   /** Set when nothing reads the request's frame once it is answered: its memory is then reused for another frame. */
   frameIsFree: boolean;
@@ -140,7 +140,7 @@ export function api<K extends ApiKey>(
       call.charge(requestsBeside(elements));
       const refused = (error: unknown): ResponseOf<K> | undefined => {
         const refusal = refusalOf(error);
-        call.throttle(refusal.delayMs);
+        call.throttle(refusal);
         return refuse(request, refusal, call);
       };
       const answer = (): Result<K> => {

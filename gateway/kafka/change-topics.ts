@@ -4,6 +4,7 @@
  */
 import { grantedMs, inTime, late } from '../../engine/kernel/request-time.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { noDelay } from '../operations/admit.ts';
 import type { Call } from './api.ts';
 import { type Refusal, refusalOf } from './failures.ts';
 
@@ -37,13 +38,13 @@ export async function attempt(call: Call, change: () => Promise<void> | void): P
     return undefined;
   } catch (error) {
     const refusal = refusalOf(error);
-    call.throttle(refusal.delayMs);
+    call.throttle(refusal);
     return refusal;
   }
 }
 
 function timedOut(message: string): Refusal {
-  return { errorCode: errorCode.requestTimedOut, message, delayMs: 0 };
+  return { errorCode: errorCode.requestTimedOut, message, ...noDelay };
 }
 
 /** The part of a client's time limit (timeoutMs) that may be spent waiting for the rate of topic changes. */

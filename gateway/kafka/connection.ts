@@ -12,7 +12,7 @@ import { Failure } from '../../engine/kernel/failure.ts';
 import { dropAll, framePool } from '../../engine/kernel/frame-pool.ts';
 import { writeCorked } from '../../engine/kernel/write-corked.ts';
 import { FrameReader, type FrameTaker } from '../../engine/protocol/frame-reader.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
 import type { Door } from './api.ts';
 import { besideOf, type Caller, dispatch, type Dispatched } from './dispatch.ts';
 import { FetchSessions } from './fetch-sessions.ts';
@@ -243,21 +243,23 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     this.door.receiveBudget.give(this.#clusterId, charged);
   }
 
-  #answer({ parts, delayMs, frameIsFree, answerFrames }: Dispatched, frame: Buffer, answer: Answer): void {
+  #answer({ parts, verdict, frameIsFree, answerFrames }: Dispatched, frame: Buffer, answer: Answer): void {
     if (frameIsFree) framePool.give(frame);
     if (this.#closed) return;
     this.#release(countedBytes(frame.length));
     // Mute before the answer frees the place of the next request, which must not slip through.
-    if (delayMs > 0) this.#mute(delayMs);
+    if (verdict.quota) this.#mute(verdict.delayMs, verdict.quota);
     if (answerFrames) answer(parts, () => dropAll(answerFrames));
     else answer(parts);
     this.#update();
     if (this.#draining && this.#inOrder.isIdle()) this.close();
   }
 
-  #mute(delayMs: number): void {
-    this.#throttle ??= new Throttle(this.door.context.clock, () => this.#update());
-    this.#throttle.mute(delayMs);
+  #mute(delayMs: number, quota: keyof ClusterLimits): void {
+    const { clock, tenancy } = this.door.context;
+    this.#throttle ??= new Throttle(clock, () => this.#update());
+    const addedMs = this.#throttle.mute(delayMs);
+    if (addedMs > 0) tenancy.meter.throttled(this.#clusterId, quota, addedMs);
   }
 
   #fail(error: unknown): void {

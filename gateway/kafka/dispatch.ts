@@ -10,7 +10,8 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../engine/protocol/headers.ts';
 import { UnsupportedVersion } from '../../engine/protocol/unsupported-version.ts';
 import { isServed, servedVersions } from '../../engine/protocol/versions.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
+import { longer, noDelay } from '../operations/admit.ts';
 import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
 import { apis } from './apis.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
@@ -30,8 +31,8 @@ export interface Caller {
 
 export interface Dispatched {
   readonly parts: Served;
-  /** How long to mute the connection once the answer is sent. */
-  readonly delayMs: number;
+  /** How long to mute the connection once the answer is sent, and for which limit. */
+  readonly verdict: Verdict;
   /** Nothing reads the frame any more. */
   readonly frameIsFree: boolean;
   /** The frames that the parts are views of, to be released when the parts are with the kernel. */
@@ -64,7 +65,7 @@ export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | D
   return result.then((parts) => call.answered(parts));
 }
 
-const atOnce = { delayMs: 0, frameIsFree: false, answerFrames: undefined };
+const atOnce = { verdict: noDelay, frameIsFree: false, answerFrames: undefined };
 
 function serve(
   { door, login }: Caller,
@@ -133,7 +134,7 @@ class RequestCall implements Call, OpenCall {
   readonly clientHost: string;
   readonly requestBytes: number;
   readonly #caller: Caller;
-  delayMs = 0;
+  #verdict = noDelay;
   frameIsFree = false;
   answerFrames: readonly SharedFrame[] | undefined;
 
@@ -178,18 +179,21 @@ class RequestCall implements Call, OpenCall {
     if (requests === 0) return;
     const { tenancy, clock } = this.context;
     const { clusterId } = this.principal;
-    const verdict = tenancy.limiter.request(clusterId, clock.monotonicMs(), requests);
-    if (!verdict.quota) return;
-    tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
-    this.throttle(verdict.delayMs);
+    this.throttle(tenancy.limiter.request(clusterId, clock.monotonicMs(), requests));
   }
 
   answered(parts: Served): Dispatched {
-    const { delayMs, frameIsFree, answerFrames } = this;
-    return { parts, delayMs, frameIsFree, answerFrames };
+    const { frameIsFree, answerFrames } = this;
+    return { parts, verdict: this.#verdict, frameIsFree, answerFrames };
   }
 
-  throttle(delayMs: number): void {
-    this.delayMs = Math.min(Math.max(this.delayMs, delayMs), this.door.settings.throttleMsMax);
+  get delayMs(): number {
+    return this.#verdict.delayMs;
+  }
+
+  throttle(verdict: Verdict): void {
+    const longest = longer(this.#verdict, verdict);
+    const { throttleMsMax } = this.door.settings;
+    this.#verdict = longest.delayMs > throttleMsMax ? { ...longest, delayMs: throttleMsMax } : longest;
   }
 }

@@ -3,21 +3,22 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { unreachable } from '../../engine/kernel/assert.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
+import type { Verdict } from '../../tenancy/tenancy.ts';
 import { CoordinatorUnavailable, OwnerUnavailable } from '../failures.ts';
 
 /** Why a request is not fulfilled, in the terms of an answer. */
-export interface Refusal {
+export interface Refusal extends Verdict {
   readonly errorCode: number;
   readonly message: string;
-  /** For throttle_time_ms: the client may retry after it. */
-  readonly delayMs: number;
 }
 
 /** Rethrows anything that is not a Failure: a bug of ours must not be answered as an outside error. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof Failure)) throw error;
-  const delayMs = error instanceof QuotaExceeded ? error.retryAfterMs : 0;
-  return { errorCode: codeOf(error), message: error.message, delayMs };
+  const told = { errorCode: codeOf(error), message: error.message };
+  // For throttle_time_ms: the client may retry after it.
+  if (error instanceof QuotaExceeded) return { ...told, delayMs: error.retryAfterMs, quota: error.quota };
+  return { ...told, delayMs: 0, quota: undefined };
 }
 
 function codeOf(failure: Failure): number {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiByKey, type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { make, type Part } from '../../engine/protocol/make.ts';
+import { encodeBatch } from '../../engine/records/encode.ts';
 import { type DoorBench, doorBench, type RawClient } from './door.suite.ts';
 
 let bench: DoorBench;
@@ -68,6 +69,25 @@ describe('quotas', () => {
         await hasty.close();
       }
     });
+  });
+
+  it('meters the time for which a connection is not read: once for all partitions of a request', async () => {
+    const tenant = await bench.tenant('slowed', { ingressBytesPerSecondMax: 10_000 });
+    const client = await bench.client(tenant);
+    await ask(client, 19, 7, { topics: [topic('t', 3)] });
+    const records = Buffer.from(encodeBatch([{ key: null, value: Buffer.alloc(10_000), timestampMs: 1 }]));
+    const partitionData = [0, 1, 2].map((index) => ({ index, records }));
+    const { throttleTimeMs } = await ask(client, 0, 9, {
+      acks: -1,
+      timeoutMs: 30_000,
+      topicData: [{ name: 't', partitionData }],
+    });
+    expect(throttleTimeMs).toBeGreaterThan(0);
+    const { throttledMs } = bench.tenancy.usage(tenant.clusterId);
+    const { ingressBytesPerSecondMax: heldMs = 0, ...others } = throttledMs;
+    expect(others).toEqual({});
+    // What the client is told is rounded up.
+    expect(Math.abs(throttleTimeMs - heldMs)).toBeLessThanOrEqual(1);
   });
 
   it('refuses a group over the limit and keeps existing ones', async () => {

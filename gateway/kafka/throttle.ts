@@ -20,10 +20,12 @@ export class Throttle {
     return this.#timer !== undefined;
   }
 
-  /** A longer mute that is already in force stays. */
-  mute(delayMs: number): void {
-    const untilMs = this.#clock.monotonicMs() + delayMs;
-    if (untilMs <= this.#untilMs) return;
+  /** A longer mute that is already in force stays. Returns by how much this one makes it longer. */
+  mute(delayMs: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    const untilMs = nowMs + delayMs;
+    if (untilMs <= this.#untilMs) return 0;
+    const addedMs = untilMs - Math.max(nowMs, this.#untilMs);
     this.#untilMs = untilMs;
     this.#timer?.cancel();
     this.#timer = this.#clock.after(
@@ -35,6 +37,7 @@ export class Throttle {
       'background',
     );
     this.#onChange();
+    return addedMs;
   }
 
   cancel(): void {

@@ -1,24 +1,47 @@
 /** Whether this caller's request may be served now: the checks before any work is done for it. */
 import { QuotaExceeded } from '../../tenancy/failures.ts';
-import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
+import type { ClusterLimits, Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { servingCluster } from './topics.ts';
 
+export const noDelay: Verdict = Object.freeze({ delayMs: 0, quota: undefined });
+
+export function longer(one: Verdict, other: Verdict): Verdict {
+  return other.delayMs > one.delayMs ? other : one;
+}
+
 /**
- * Charges one request. Returns how long the request must be held back, nearly always 0. Throws Forbidden or NotFound when
+ * How long the door holds a client back for `verdict`. Metered here and not with the verdict: what a door refuses is no
+ * delay, and of many partitions' delays a client waits for the longest.
+ */
+export function heldBackMs(
+  { tenancy }: Pick<GatewayContext, 'tenancy'>,
+  clusterId: string,
+  { delayMs, quota }: Verdict,
+  msMax = Infinity,
+): number {
+  if (quota === undefined) return 0;
+  const heldMs = Math.min(delayMs, msMax);
+  tenancy.meter.throttled(clusterId, quota, heldMs);
+  return heldMs;
+}
+
+/**
+ * Charges one request. Returns how long the request should be held back, nearly always not at all. Throws Forbidden or NotFound when
  * the cluster is not in service, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
  */
 export function admitRequest(
   context: GatewayContext,
   principal: Principal,
   nowMs = context.clock.monotonicMs(),
-): number {
+): Verdict {
   servingCluster(context, principal);
-  const { delayMs, quota } = context.tenancy.limiter.request(principal.clusterId, nowMs);
-  if (quota === undefined) return 0;
-  context.tenancy.meter.throttled(principal.clusterId, quota, delayMs);
-  if (delayMs > context.settings.quotaWaitMsMax) throw exceeded(context, principal.clusterId, quota, delayMs);
-  return delayMs;
+  const verdict = context.tenancy.limiter.request(principal.clusterId, nowMs);
+  const { delayMs, quota } = verdict;
+  if (quota !== undefined && delayMs > context.settings.quotaWaitMsMax) {
+    throw exceeded(context, principal.clusterId, quota, delayMs);
+  }
+  return verdict;
 }
 
 /** Charges the extra work that an admitted request turns out to need (weight.ts): the next requests wait for it. */

@@ -5,7 +5,7 @@
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
 import { batchHeaderBytes, producerId, recordCount } from '../../engine/records/batch.ts';
 import { stripNames } from '../../tenancy/naming.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
 /**
@@ -19,14 +19,13 @@ export function appendBatch(
   partition: number,
   records: Buffer,
   timeoutMs: number,
-  done: (result: AppendResult, delayMs: number, recordsAreFree: boolean) => void,
+  done: (result: AppendResult, verdict: Verdict, recordsAreFree: boolean) => void,
 ): void {
   const { tenancy, engine, clock } = context;
   const whole = records.length >= batchHeaderBytes;
   const count = whole ? recordCount(records, 0) : 0;
   const key = `${topic.topicId}${partition}`;
   const verdict = tenancy.limiter.produce(principal.clusterId, key, records.length, clock.monotonicMs());
-  if (verdict.quota) tenancy.meter.throttled(principal.clusterId, verdict.quota, verdict.delayMs);
   engine.append({
     topicId: topic.topicId,
     partition,
@@ -39,7 +38,7 @@ export function appendBatch(
       const { errorMessage } = result;
       const told =
         errorMessage === null ? result : { ...result, errorMessage: stripNames(principal.clusterId, errorMessage) };
-      done(told, verdict.delayMs, recordsAreFree === true);
+      done(told, verdict, recordsAreFree === true);
     },
   });
 }

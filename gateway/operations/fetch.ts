@@ -1,13 +1,14 @@
 /** Reading, for every door: the caller resolves the names; this file asks the engine and charges the bytes that leave. */
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../../engine/engine.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
+import { longer, noDelay } from './admit.ts';
 import { type SharedPart, sharedPart } from './shared-reads.ts';
 
 export interface Fetched {
   readonly partitions: readonly FetchedPartition[];
   /** Quota delay to apply after (Kafka) or before (other doors) the answer. */
-  readonly delayMs: number;
+  readonly verdict: Verdict;
 }
 
 export async function fetchPartitions(
@@ -17,24 +18,23 @@ export async function fetchPartitions(
   options: FetchOptions,
 ): Promise<Fetched> {
   const partitions = await context.engine.fetch(asked, options);
-  return { partitions, delayMs: chargeRead(context, principal, partitions.map(sharedPart)) };
+  return { partitions, verdict: chargeRead(context, principal, partitions.map(sharedPart)) };
 }
 
-/** Charges and meters the bytes given to one reader. Returns milliseconds of quota delay. */
+/** Charges and meters the bytes given to one reader. Returns the longest delay of its partitions. */
 export function chargeRead(
   { tenancy, clock }: GatewayContext,
   { clusterId }: Principal,
   parts: readonly SharedPart[],
   nowMs = clock.monotonicMs(),
-): number {
-  let delayMs = 0;
+): Verdict {
+  let longest = noDelay;
   for (let i = 0; i < parts.length; i++) {
     const { key, bytes, records } = parts[i]!;
     if (bytes === 0) continue;
     const verdict = tenancy.limiter.fetch(clusterId, key, bytes, nowMs);
-    if (verdict.quota) tenancy.meter.throttled(clusterId, verdict.quota, verdict.delayMs);
-    if (verdict.delayMs > delayMs) delayMs = verdict.delayMs;
+    longest = longer(longest, verdict);
     tenancy.meter.fetched(clusterId, records, bytes);
   }
-  return delayMs;
+  return longest;
 }

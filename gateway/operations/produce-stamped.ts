@@ -11,7 +11,7 @@ import { BatchBuilder, batchFull, type ProducerStamp } from '../../engine/record
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { noPartitionText } from '../failures.ts';
-import { refuseLongWait } from './admit.ts';
+import { heldBackMs, refuseLongWait } from './admit.ts';
 import { appendBatch } from './append.ts';
 import { messageBytesMaxOf, type ProduceOutcome, type ProduceRecord } from './produce.ts';
 
@@ -55,10 +55,10 @@ export function produceStamped(
     return done(outcomesOf(errorCode.messageTooLarge, message, -1, -1));
   }
   const batch = builder.build(stamp);
-  appendBatch(context, principal, topic, partition, batch, settings.produceTimeoutMs, (result, delayMs) => {
+  appendBatch(context, principal, topic, partition, batch, settings.produceTimeoutMs, (result, verdict) => {
     const { errorCode: code, errorMessage, baseOffset, logAppendTimeMs } = result;
     const outcomes = outcomesOf(code, errorMessage, baseOffset, logAppendTimeMs);
-    const waitMs = Math.min(delayMs, settings.quotaWaitMsMax);
+    const waitMs = heldBackMs(context, clusterId, verdict, settings.quotaWaitMsMax);
     if (waitMs > 0) clock.after(waitMs, () => done(outcomes));
     else done(outcomes);
   });

@@ -14,10 +14,10 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { BatchBuilder, batchFull, type RecordHeader } from '../../engine/records/encode.ts';
 import { stripNames } from '../../tenancy/naming.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { noPartitionText } from '../failures.ts';
-import { refuseLongWait } from './admit.ts';
+import { heldBackMs, refuseLongWait } from './admit.ts';
 import { partitionOfKey } from './partitioner.ts';
 
 export interface ProduceRecord {
@@ -316,7 +316,6 @@ export class RecordProducer {
       line.inFlight++;
       line.lastBatchBytes = sizeBytes;
       const verdict = tenancy.limiter.produce(line.clusterId, line.key, sizeBytes, clock.monotonicMs());
-      if (verdict.quota) tenancy.meter.throttled(line.clusterId, verdict.quota, verdict.delayMs);
       const records = batch.builder.build({ producerId: line.producerId, producerEpoch: 0, baseSequence });
       engine.append({
         topicId: line.topic.topicId,
@@ -326,13 +325,20 @@ export class RecordProducer {
         timeoutMs: settings.produceTimeoutMs,
         done: (result, recordsAreFree) => {
           if (recordsAreFree) framePool.give(records);
-          this.#finish(line, batch, sizeBytes, count, result, verdict.delayMs);
+          this.#finish(line, batch, sizeBytes, count, result, verdict);
         },
       });
     }
   }
 
-  #finish(line: Line, batch: OpenBatch, sizeBytes: number, count: number, result: AppendResult, delayMs: number): void {
+  #finish(
+    line: Line,
+    batch: OpenBatch,
+    sizeBytes: number,
+    count: number,
+    result: AppendResult,
+    verdict: Verdict,
+  ): void {
     line.inFlight--;
     line.backlogBytes -= sizeBytes;
     if (result.errorCode === 0) this.#context.tenancy.meter.produced(line.clusterId, count, sizeBytes);
@@ -340,7 +346,7 @@ export class RecordProducer {
     if (line.broken && line.inFlight === 0) this.#identify(line);
     else if (!line.broken) this.#send(line);
     // The rest of a longer debt meets the caller's next request, which is refused with the time to wait.
-    const waitMs = Math.min(delayMs, this.#context.settings.quotaWaitMsMax);
+    const waitMs = heldBackMs(this.#context, line.clusterId, verdict, this.#context.settings.quotaWaitMsMax);
     if (waitMs > 0) this.#context.clock.after(waitMs, () => this.#settleBatch(line, batch, result));
     else this.#settleBatch(line, batch, result);
   }

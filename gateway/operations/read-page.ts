@@ -7,7 +7,7 @@ import { Failure } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
-import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
@@ -57,7 +57,7 @@ interface PagePartition {
 export interface FetchedPage {
   readonly partitions: readonly PagePartition[];
   /** The caller waits for this before it sends the page. */
-  readonly delayMs: number;
+  readonly verdict: Verdict;
 }
 
 /** How often positions are moved to the beginning or end of the log before the reader gets an error instead. */
@@ -84,7 +84,7 @@ export async function fetchPage(
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
     }));
-    const { partitions, delayMs } = await fetchPartitions(context, principal, asked, {
+    const { partitions, verdict } = await fetchPartitions(context, principal, asked, {
       maxWaitMs: options.waitMs,
       minBytes: options.waitMs > 0 ? 1 : 0,
       maxBytes: options.bytesMax,
@@ -97,7 +97,7 @@ export async function fetchPage(
       start.isRelative && moves < movesMax,
       options.clamp && moves < movesMax,
     );
-    if (moved.size === 0) return { partitions: pageOf(context, topic, partitions, offsets), delayMs };
+    if (moved.size === 0) return { partitions: pageOf(context, topic, partitions, offsets), verdict };
     positions = positions.map(({ partition, offset }) => ({ partition, offset: moved.get(partition) ?? offset }));
   }
 }

@@ -14,6 +14,7 @@ import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { readFailure } from '../failures.ts';
 import type { Position } from './cursor.ts';
+import { heldBackMs } from './admit.ts';
 import { chargeRead } from './fetch.ts';
 import { UnreadableRecords } from './records-to-json.ts';
 import {
@@ -249,7 +250,8 @@ export class Subscription implements Sharer {
     // Closed while the read was in flight: its holder is told nothing more.
     if (this.#state !== 'reading') return;
     try {
-      const delayMs = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
+      const verdict = chargeRead(this.#context, this.#principal, parts, this.#reads.turn.nowMs());
+      const delayMs = heldBackMs(this.#context, this.#principal.clusterId, verdict);
       this.#deliverParts(parts, 0, delayMs);
     } catch (error) {
       this.#broke(error);

@@ -326,12 +326,14 @@ async function guarded<T>(
 ): Promise<T> {
   const { tenancy, clock } = context;
   const { delayMs, quota } = tenancy.limiter.topicMutation(clusterId, clock.monotonicMs(), waitMsMax);
-  if (quota) tenancy.meter.throttled(clusterId, quota, delayMs);
   if (quota && delayMs > waitMsMax) {
     const limit = tenancy.cluster(clusterId)?.limits[quota] ?? 0;
     throw new QuotaExceeded(quota, limit, limit, Math.ceil(delayMs));
   }
-  if (delayMs > 0) await sleep(clock, delayMs);
+  if (quota) {
+    tenancy.meter.throttled(clusterId, quota, delayMs);
+    await sleep(clock, delayMs);
+  }
   for (let attempt = 1; ; attempt++) {
     try {
       return await act((change) => tenancy.counts.reserve(clusterId, change, name));

@@ -10,7 +10,7 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import { noPartitionText } from '../failures.ts';
 import { kafkaProblem } from '../http/failures.ts';
 import { outcomeJson } from '../http/produce-replies.ts';
-import { admitRequest, refuseLongWait } from '../operations/admit.ts';
+import { admitRequest, heldBackMs, longer, noDelay, refuseLongWait } from '../operations/admit.ts';
 import { appendBatch } from '../operations/append.ts';
 import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
 import { recordOfJson } from '../operations/record-json.ts';
@@ -146,17 +146,18 @@ export class ProduceLane {
     const results: AppendResult[] = [];
     results.length = batches.length;
     let remaining = batches.length;
-    let waitMs = 0;
+    let longest = noDelay;
     for (const [index, batch] of batches.entries()) {
-      appendBatch(context, this.#principal, topic, frame.partition, batch, produceTimeoutMs, (result, delayMs) => {
+      appendBatch(context, this.#principal, topic, frame.partition, batch, produceTimeoutMs, (result, verdict) => {
         results[index] = result;
-        waitMs = Math.max(waitMs, delayMs);
+        longest = longer(longest, verdict);
         if (--remaining > 0) return;
         const answer = (): void => {
           this.#leave(bytes);
           this.#holder.answer(resultsEvent(frame, batches, results));
         };
-        if (waitMs > 0) context.clock.after(Math.min(waitMs, quotaWaitMsMax), answer);
+        const waitMs = heldBackMs(context, this.#principal.clusterId, longest, quotaWaitMsMax);
+        if (waitMs > 0) context.clock.after(waitMs, answer);
         else answer();
       });
     }

@@ -29,6 +29,31 @@ describe('usage', () => {
     expect(b.usage(clusterId)).toMatchObject({ producedBytes: 1002, producedRecords: 12 });
   });
 
+  it('beside it, each process counts what it has seen itself since it began, and never less than before', async () => {
+    const { clock, open } = world();
+    const [a, b] = [await open(), await open()];
+    const clusterId = await newCluster(a);
+    a.meter.produced(clusterId, 10, 1000);
+    b.meter.produced(clusterId, 1, 100);
+    a.meter.throttled(clusterId, 'ingressBytesPerSecondMax', 12.5);
+    await clock.advance(60_000);
+    a.meter.produced(clusterId, 1, 10);
+    // Silent for several writes: what was counted stays.
+    await clock.advance(300_000);
+    const nothing = { clusterId, producedBytes: 0, producedRecords: 0, fetchedBytes: 0, fetchedRecords: 0 };
+    expect(a.counted(clusterId)).toEqual({
+      ...nothing,
+      producedBytes: 1010,
+      producedRecords: 11,
+      throttledMs: { ingressBytesPerSecondMax: 12.5 },
+    });
+    expect(b.counted(clusterId)).toMatchObject({ producedBytes: 100, producedRecords: 1 });
+    expect((await open()).counted(clusterId)).toEqual({ ...nothing, throttledMs: {} });
+    await a.deleteCluster(clusterId, async () => {});
+    await clock.advance(60_000);
+    for (const gateway of [a, b]) expect(gateway.counted(clusterId)).toEqual({ ...nothing, throttledMs: {} });
+  });
+
   it('survives a restart', async () => {
     const { open } = world();
     const first = await open();

@@ -25,6 +25,7 @@ interface ClusterCounters {
   fresh: Counters;
   /** Being written as part of the row's version `version`. */
   writing: { readonly counters: Counters; version: number } | undefined;
+  readonly counted: Counters;
 }
 
 export interface MeterOptions {
@@ -38,6 +39,8 @@ export interface MeterOptions {
 export class UsageMeter implements Meter {
   readonly #options: MeterOptions;
   readonly #clusters = new Map<string, ClusterCounters>();
+  /** Since the process began, of clusters that exist. */
+  readonly #counted = new Map<string, Counters>();
   #timer: Timer | undefined;
   #flushing: Promise<void> = Promise.resolve();
   #closed = false;
@@ -48,20 +51,24 @@ export class UsageMeter implements Meter {
   }
 
   produced(clusterId: string, records: number, bytes: number): void {
-    const { fresh } = this.#of(clusterId);
+    const { fresh, counted } = this.#of(clusterId);
     fresh.producedRecords += records;
     fresh.producedBytes += bytes;
+    counted.producedRecords += records;
+    counted.producedBytes += bytes;
   }
 
   fetched(clusterId: string, records: number, bytes: number): void {
-    const { fresh } = this.#of(clusterId);
+    const { fresh, counted } = this.#of(clusterId);
     fresh.fetchedRecords += records;
     fresh.fetchedBytes += bytes;
+    counted.fetchedRecords += records;
+    counted.fetchedBytes += bytes;
   }
 
   throttled(clusterId: string, quota: keyof ClusterLimits, delayMs: number): void {
-    const { throttledMs } = this.#of(clusterId).fresh;
-    throttledMs[quota] = (throttledMs[quota] ?? 0) + delayMs;
+    const { fresh, counted } = this.#of(clusterId);
+    for (const { throttledMs } of [fresh, counted]) throttledMs[quota] = (throttledMs[quota] ?? 0) + delayMs;
   }
 
   usage(clusterId: string): Usage {
@@ -73,6 +80,15 @@ export class UsageMeter implements Meter {
     if (own?.writing && !(row && row.version >= own.writing.version)) add(total, own.writing.counters);
     if (own) add(total, own.fresh);
     return { clusterId, ...total };
+  }
+
+  counted(clusterId: string): Usage {
+    return { clusterId, ...(this.#counted.get(clusterId) ?? zero()) };
+  }
+
+  /** The cluster is gone. */
+  forget(clusterId: string): void {
+    this.#counted.delete(clusterId);
   }
 
   /** Makes everything counted so far durable, as far as the store allows. One flush at a time. */
@@ -89,7 +105,11 @@ export class UsageMeter implements Meter {
 
   #of(clusterId: string): ClusterCounters {
     let counters = this.#clusters.get(clusterId);
-    if (!counters) this.#clusters.set(clusterId, (counters = { fresh: zero(), writing: undefined }));
+    if (!counters) {
+      let counted = this.#counted.get(clusterId);
+      if (!counted) this.#counted.set(clusterId, (counted = zero()));
+      this.#clusters.set(clusterId, (counters = { fresh: zero(), writing: undefined, counted }));
+    }
     return counters;
   }
 
@@ -145,7 +165,7 @@ export class UsageMeter implements Meter {
       );
     } catch (error) {
       // The cluster is gone, and its usage with it.
-      if (error instanceof StoreConflict && error.index === 0) return;
+      if (error instanceof StoreConflict && error.index === 0) return this.forget(clusterId);
       throw error;
     }
     rows.put(clusterId, next, writing.version);

@@ -9,7 +9,7 @@ import { lastOffset, recordCount } from '../../../engine/records/batch.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
-import { refuseLongRead } from '../../operations/admit.ts';
+import { heldBackMs, refuseLongRead } from '../../operations/admit.ts';
 import type { Position } from '../../operations/cursor.ts';
 import { JsonOutput } from '../../operations/json-output.ts';
 import { fetchPage, type FetchedPage, pageCapacity, type PageOptions, renderPage } from '../../operations/read-page.ts';
@@ -73,7 +73,8 @@ async function sendPage(
   // request is refused.
   const release = parts.holders.hold(principal.keyId, () => abort.abort());
   const page = await fetchPage(context, principal, topic, start, options).finally(release);
-  if (page.delayMs > 0) await sleep(context.clock, Math.min(page.delayMs, context.settings.quotaWaitMsMax));
+  const delayMs = heldBackMs(context, principal.clusterId, page.verdict, context.settings.quotaWaitMsMax);
+  if (delayMs > 0) await sleep(context.clock, delayMs);
   const { body, next } =
     type === recordBatchType
       ? batchBody(page, start.positions, options.recordsMax)

@@ -7,7 +7,7 @@ import { recordCount } from '../../../engine/records/batch.ts';
 import type { AppendResult } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { noPartitionText } from '../../failures.ts';
-import { refuseLongWait } from '../../operations/admit.ts';
+import { heldBackMs, longer, noDelay, refuseLongWait } from '../../operations/admit.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { splitBatches } from '../../operations/split-batches.ts';
 import { kafkaProblem } from '../failures.ts';
@@ -36,14 +36,15 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
   const results: AppendResult[] = [];
   results.length = batches.length;
   let remaining = batches.length;
-  let waitMs = 0;
+  let longest = noDelay;
   for (const [index, batch] of batches.entries()) {
-    appendBatch(context, principal, topic, partition, batch, produceTimeoutMs, (result, delayMs) => {
+    appendBatch(context, principal, topic, partition, batch, produceTimeoutMs, (result, verdict) => {
       results[index] = result;
-      waitMs = Math.max(waitMs, delayMs);
+      longest = longer(longest, verdict);
       if (--remaining > 0 || acks === 'none') return;
       const reply = (): void => replyResults(exchange, partition, batches, results);
-      if (waitMs > 0) context.clock.after(Math.min(waitMs, quotaWaitMsMax), reply);
+      const waitMs = heldBackMs(context, principal.clusterId, longest, quotaWaitMsMax);
+      if (waitMs > 0) context.clock.after(waitMs, reply);
       else reply();
     });
   }

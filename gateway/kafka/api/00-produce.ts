@@ -143,8 +143,8 @@ function appendTopic(
     }
     assert(Buffer.isBuffer(records), 'decoded records are a view of the frame');
     const { topic } = found;
-    appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, delayMs, recordsAreFree) => {
-      call.throttle(delayMs);
+    appendBatch(context, principal, topic, index, records, request.timeoutMs, (result, verdict, recordsAreFree) => {
+      call.throttle(verdict);
       const code = toKafkaCode(result.errorCode);
       answers[p] = {
         index,

@@ -8,6 +8,7 @@ import type { FetchedPartition, FetchPartition, TopicEntry } from '../../../engi
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import { type FetchRequest, type FetchResponse, noSegment } from '../../../engine/protocol/messages/01-fetch.ts';
 import { tenantName } from '../../../tenancy/naming.ts';
+import { noDelay } from '../../operations/admit.ts';
 import { type Fetched, fetchPartitions } from '../../operations/fetch.ts';
 import { findTopic } from '../../operations/topics.ts';
 import { leaderOf } from '../advertised.ts';
@@ -70,7 +71,7 @@ async function readAll(
   // Its partitions are counted as long as it waits. Without room for more it does not wait, just as an error, which is
   // news, is answered at once.
   const mayWait = !isFaulty && call.door.awaited.tryTake(principal.clusterId, parts.length);
-  let read: Fetched = { partitions: [], delayMs: 0 };
+  let read: Fetched = { partitions: [], verdict: noDelay };
   try {
     if (asked.length > 0) {
       read = await fetchPartitions(context, principal, asked, {
@@ -83,8 +84,8 @@ async function readAll(
   } finally {
     if (mayWait) call.door.awaited.give(principal.clusterId, parts.length);
   }
-  const { partitions, delayMs } = read;
-  call.throttle(delayMs);
+  const { partitions, verdict } = read;
+  call.throttle(verdict);
   call.answerFrames = partitions.flatMap(({ frames }) => frames ?? []);
   const fetched = new Map<string, FetchedPartition>();
   for (const partition of partitions) fetched.set(readingKey(partition.topicId, partition.partition), partition);

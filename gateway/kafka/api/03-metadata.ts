@@ -122,7 +122,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
       return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     }
     const refusal = refusalOf(error);
-    call.throttle(refusal.delayMs);
+    call.throttle(refusal);
     return unknown(name, zeroUuid, refusal.errorCode);
   }
 }
