@@ -183,6 +183,19 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, `cursor=${one}`)).values).toEqual([]);
     });
 
+    test('an event stream resumes by lastEventId in the query too, where polyfills put it', async () => {
+      const topic = freshTopic();
+      await fill(topic, 3);
+      const accept = { accept: 'text/event-stream' };
+      const path = `/v1/topics/${topic}/records?from=earliest`;
+      const [first] = await events(await tenant.fetch(path, { headers: accept }), 1);
+      const resume = `${path}&lastEventId=${encodeURIComponent(first!['id']!)}`;
+      const following = await events(await tenant.fetch(resume, { headers: accept }), 2);
+      expect(following.map(({ data }) => (JSON.parse(data!) as Json)['offset'])).toEqual([1, 2]);
+      const refused = { status: 400, json: { code: 'invalid-request', field: 'lastEventId' } };
+      expect(await tenant.call('GET', resume)).toMatchObject(refused);
+    });
+
     test('an event stream follows the log and resumes by Last-Event-ID', async () => {
       const topic = freshTopic();
       await fill(topic, 3);

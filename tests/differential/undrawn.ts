@@ -15,6 +15,7 @@ export const undrawnDifferences: readonly string[] = [
   '**Fetch sessions after their connection has ended.** Headgate drops them with the connection. Kafka keeps them for a while.',
   '**More than four fetch sessions at once on one connection.** Headgate ends the least recently used one; real clients use one session per connection. Kafka has room for 1,000 per broker.',
   '**Byte limits above 16 KiB that several partitions of a Fetch fill.** Headgate asks the owners of the partitions in parallel, each for a share of the limit.',
+  '**The first rebalance of a group.** Kafka waits 3 s for more members by default (`group.initial.rebalance.delay.ms`), Headgate 250 ms.',
   '**A commit for a group that does not exist, refused as a whole because of its metadata.** From then on Kafka has the group, but does not list it, even with members, until something is written for any group of the same __consumer_offsets partition.',
   '**The latest time (-3) in a log whose first records were deleted.** Kafka also considers the deleted records as long as their file exists, and may return an offset that no client can read.',
   '**Record times beyond 2^53.** Kafka stores them if the topic allows records that are more than an hour ahead. Headgate answers INVALID_TIMESTAMP.',

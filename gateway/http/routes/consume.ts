@@ -29,7 +29,18 @@ const recordsDefault = 1_000;
 const bytesDefault = 1024 * 1024;
 
 export const consumeQuery: KnownQuery = {
-  names: ['cursor', 'from', 'partitions', 'partition', 'max_records', 'max_bytes', 'wait', 'clamp', 'format'],
+  names: [
+    'cursor',
+    'from',
+    'partitions',
+    'partition',
+    'max_records',
+    'max_bytes',
+    'wait',
+    'clamp',
+    'format',
+    'lastEventId',
+  ],
 };
 
 export function consume(parts: DoorParts): TenantHandler {
@@ -37,7 +48,7 @@ export function consume(parts: DoorParts): TenantHandler {
     const topic = topicOf(parts.context, principal, exchange);
     const type = acceptedType(exchange.header('accept'));
     const query = exchange.query();
-    const lastEventId = type === 'text/event-stream' ? exchange.header('last-event-id') : undefined;
+    const lastEventId = lastEventOf(exchange, type === 'text/event-stream');
     const request = {
       cursor: lastEventId || (query.get('cursor') ?? undefined),
       from: query.get('from') ?? undefined,
@@ -50,6 +61,14 @@ export function consume(parts: DoorParts): TenantHandler {
     if (type === 'text/event-stream') return eventStream(parts, exchange, principal, topic, start);
     return sendPage(parts, exchange, principal, topic, start, type);
   };
+}
+
+/** Polyfills of EventSource that can send an API key put the id of the last event into the query. Throws InvalidRequest. */
+function lastEventOf(exchange: HttpExchange, isStream: boolean): string | undefined {
+  const inQuery = exchange.query().get('lastEventId');
+  if (isStream) return exchange.header('last-event-id') || (inQuery ?? undefined);
+  if (inQuery !== null) throw new InvalidRequest('lastEventId', 'lastEventId= is for event streams: use cursor=');
+  return undefined;
 }
 
 async function sendPage(
