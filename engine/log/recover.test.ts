@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { uuidText } from '../kernel/uuid.ts';
 import { batchOf, segmentsDirectory, topicA, World } from './log-fixture.suite.ts';
-import { baseOffset, restamp } from '../records/batch.ts';
+import { baseOffset, batchCrc, batchField, restamp } from '../records/batch.ts';
 import { DataCorrupt, LogRowsChanged, SessionFenced } from './log.ts';
 import { beginRecovery, LogBehind, VolumeMissing } from './dead-log.ts';
 import { publishWal, type RecoverOptions } from './recover.ts';
@@ -177,6 +177,54 @@ describe('recovery of a session whose log has gone on elsewhere', () => {
     // It would be written over what the recovery of the next owner publishes at the same offset, or under it.
     const { segmentsPublished } = await world.run(publishWal({ ...(await fence(world)), sessionEpoch }));
     expect(segmentsPublished).toBe(0);
+  });
+});
+
+describe('a file in the session’s folder that is not a part of its log', () => {
+  it.each(['recovery', 'orderly end'])('stays there after the %s, and stops nothing', async (how) => {
+    const world = new World();
+    const store = await world.startSession();
+    await world.append(await world.open(store), batchOf(['a']));
+    const stray = `${world.walDirectory}/.nfs0000000000000001`;
+    world.disk.create(stray).close();
+    if (how === 'recovery') {
+      world.crash('all');
+      await world.recover();
+    } else {
+      await world.run(store.close());
+    }
+    expect(world.disk.list(stray.slice(0, stray.lastIndexOf('/')))).toEqual(['.nfs0000000000000001']);
+    expect(await world.values(await world.open(await world.startSession()))).toEqual(['a']);
+    expect(world.fatal).toEqual([]);
+  });
+});
+
+describe('a batch in the log whose count and offsets disagree', () => {
+  it('costs its own readers what it holds, and is no end of the log', async () => {
+    const world = new World();
+    const log = await world.open(await world.startSession());
+    for (let i = 0; i < 5; i++) await world.append(log, batchOf([`${i}`, `${i}`]));
+    world.crash('all');
+    const file = world.disk.open(`${world.walDirectory}/00000000.wal`);
+    const bytes = Buffer.alloc(file.sizeBytes());
+    file.readSync(bytes, 0);
+    const { salt } = decodeChunkHeader(bytes)!;
+    let at = walChunkHeaderBytes;
+    for (let i = 0; i < 3; i++) {
+      const { topicId, partition, batchBytes, lsn, durableLsn } = decodeRecordHeader(bytes, at, salt)!;
+      const from = at + walRecordHeaderBytes;
+      const batch = bytes.subarray(from, from + batchBytes);
+      if (i === 2) batch.writeInt32BE(3, batchField.count);
+      batch.writeUInt32BE(batchCrc(batch, 0), batchField.crc);
+      encodeRecordHeader(bytes, at, salt, topicId, partition, batch, lsn, durableLsn);
+      at = from + batchBytes;
+    }
+    file.writeSync([bytes], 0);
+    expect(await world.recover()).toMatchObject({ records: 5, segmentsPublished: 1 });
+    const recovered = await world.open(await world.startSession());
+    const codes: number[] = [];
+    for (let offset = 0; offset < 10; offset++) codes.push((await world.read(recovered, offset, 1)).errorCode);
+    expect(codes).toEqual([0, 0, 0, 0, 56, 56, 0, 0, 0, 0]);
   });
 });
 

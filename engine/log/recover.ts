@@ -22,7 +22,7 @@ import { segmentFilePrefix } from './rows/segment-file.ts';
 import type { WalScan } from './wal/scan-wal.ts';
 import { SegmentReader } from './segments/segment-reader.ts';
 import type { LogSettings } from './settings.ts';
-import { givenUpPath, isWalSpare, walChunkNumber, walDirectory } from './wal/wal-format.ts';
+import { givenUpPath, isWalSpare, removeUnused, walChunkNumber, walDirectory } from './wal/wal-format.ts';
 
 export interface RecoverOptions {
   readonly disk: Disk;
@@ -237,7 +237,8 @@ async function unpublished(
 
 /**
  * Removes the chunks oldest first, each durably, for the reason given in wal.ts. It removes every chunk there is, scanned
- * or not: a process that was fenced by its lease may have begun one since. After this, the directory for a new one is gone.
+ * or not: a process that was fenced by its lease may have begun one since. After this, the directory for a new one is gone,
+ * unless somebody else keeps a file there; whatever such a process then begins there is read by nobody.
  */
 async function removeWal(disk: Disk, directory: string): Promise<void> {
   if (!disk.exists(directory)) return;
@@ -251,5 +252,5 @@ async function removeWal(disk: Disk, directory: string): Promise<void> {
   for (const name of disk.list(directory)) {
     if (isWalSpare(name) || walChunkNumber(name) !== undefined) disk.remove(`${directory}/${name}`);
   }
-  disk.removeDirectory(directory);
+  removeUnused(disk, directory);
 }

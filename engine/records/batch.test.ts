@@ -114,7 +114,16 @@ describe('validateBatch', () => {
     expect(errorOf(patched((b) => (b[at.magic] = 3)))).toBe(code.corruptMessage);
     expect(errorOf(sample(), { batchBytesMax: 80 })).toBe(code.messageTooLarge);
     expect(errorOf(patched((b) => (b[at.magic] = 1)))).toBe(code.invalidRecord);
-    expect(errorOf(patched((b) => writeI32(b, at.count, 0)))).toBe(code.invalidRecord);
+    for (const count of [-0x8000_0000, -1, 0, 1, 2, 4, 0x7fff_ffff])
+      expect(errorOf(patched((b) => writeI32(b, at.count, count)))).toBe(code.invalidRecord);
+    // Both wrong in the same way agree with each other, but not with what a batch can hold.
+    for (const count of [-0x7fff_ffff, -1, 0, 0x7fff_ffff]) {
+      const wrong = patched((b) => {
+        writeI32(b, at.count, count);
+        writeI32(b, at.lastOffsetDelta, count - 1);
+      });
+      expect(errorOf(wrong)).toBe(code.invalidRecord);
+    }
     for (const delta of [-1, 0, 1, 3, 5])
       expect(errorOf(patched((b) => writeI32(b, at.lastOffsetDelta, delta)))).toBe(code.invalidRecord);
     for (const field of [at.baseTimestamp, at.maxTimestamp])

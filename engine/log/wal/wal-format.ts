@@ -25,6 +25,7 @@
  */
 import { crc32c, crc32cSeed } from '../../kernel/crc32c.ts';
 import type { Uuid } from '../../kernel/uuid.ts';
+import type { Disk } from '../../ports.ts';
 import { batchField, batchHeaderBytes, batchMagic, batchSizeBytes, isIntactBatch } from '../../records/batch.ts';
 import { readI32, readI64, readU32, writeI32, writeI64 } from '../../records/bytes.ts';
 
@@ -61,6 +62,14 @@ export function walDirectory(volume: string, sessionEpoch: number): string {
 
 export function walChunkName(number: number): string {
   return `${String(number).padStart(8, '0')}.wal`;
+}
+
+/**
+ * Removes a session's directory after its chunks. A file that is not ours (an operator's copy, what a file system leaves of
+ * a file that is still open) keeps it there, and nothing else.
+ */
+export function removeUnused(disk: Disk, directory: string): void {
+  if (disk.list(directory).length === 0) disk.removeDirectory(directory);
 }
 
 /** The name of a chunk that is no longer part of the log and will be overwritten by a later one. */

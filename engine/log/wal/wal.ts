@@ -18,6 +18,7 @@ import {
   encodeChunkHeader,
   encodeRecordHeader,
   givenUpPath,
+  removeUnused,
   walChunkHeaderBytes,
   walChunkName,
   walDirectory,
@@ -208,7 +209,7 @@ export class Wal {
     if (!remove) return;
     if (this.#unborn) this.#disk.remove(this.#unborn.path);
     for (const spare of this.#spares) this.#disk.remove(spare);
-    this.#disk.removeDirectory(this.directory);
+    removeUnused(this.#disk, this.directory);
   }
 
   #chunkFor(recordBytes: number): WalChunk {
