@@ -67,7 +67,7 @@ async function surely<T>(persistence: Persistence, waitMsMax: number, attempt: (
     } catch (failure) {
       if (!(failure instanceof Failure && failure.retryable) || clock.monotonicMs() >= deadlineMs) throw failure;
     }
-    if (persistence.stopped?.()) throw new ShuttingDown('gave up a wait for the metadata store');
+    if (persistence.stopped?.()) throw new ShuttingDown('gave up waiting for the metadata store');
     await sleep(clock, delayMs / 2 + below(random, delayMs));
   }
 }

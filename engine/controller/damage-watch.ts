@@ -82,7 +82,7 @@ export class DamageWatch {
     const damage = this.#rows.get(sk);
     if (!damage) return;
     this.#rows.delete(sk);
-    this.#events.emit('segment-mended', 'whole again, or removed', {
+    this.#events.emit('segment-mended', 'repaired or removed', {
       fileId: damage.fileId,
       position: damage.position,
     });

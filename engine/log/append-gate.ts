@@ -92,7 +92,7 @@ export class AppendGate {
       this.noteRefused(log, batch, header.producerId);
       done(refusal(logErrorCode.volumeFull, log.startOffset, nearlyFull));
     } else if (header.producerId >= 0 && this.#isEarly(log, batch)) {
-      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'what comes before it found no room'));
+      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'an earlier batch of this producer found no room'));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
     } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {

@@ -90,7 +90,7 @@ export class FrameReader {
     this.#prefix = 0;
     this.#prefixFilled = 0;
     if (size < 0 || size > this.frameBytesMax) {
-      throw new MalformedFrame(`frame of ${size} bytes, at most ${this.frameBytesMax} are taken`);
+      throw new MalformedFrame(`frame of ${size} bytes, at most ${this.frameBytesMax} are allowed`);
     }
     this.#frameBytes = size;
     this.#filled = 0;

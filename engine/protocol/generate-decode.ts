@@ -174,7 +174,7 @@ class DecoderSource {
       source.line(`${values.get(name)} = ${this.#value(field, name)};`, 'break;', '}');
     }
     source.line(`default: p = ${end};`, '}');
-    source.line(`if (p !== ${end}) malformed('tagged field has another size than it says');`, '}');
+    source.line(`if (p !== ${end}) malformed('the size of a tagged field is wrong');`, '}');
   }
 }
 

@@ -54,7 +54,7 @@ class Decoding {
       const known = Object.entries(fields).find(([, field]) => field.tag === tag && isPresent(field, this.#version));
       if (known === undefined) this.#take(size);
       else result[known[0]] = this.#field(known[1]);
-      if (this.#position !== end) throw new MalformedFrame('tagged field has another size than it says');
+      if (this.#position !== end) throw new MalformedFrame('the size of a tagged field is wrong');
     }
   }
 

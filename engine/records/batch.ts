@@ -293,7 +293,7 @@ export function framingFault(bytes: Uint8Array): BatchFault | undefined {
   if (sizeBytes > bytes.length) {
     return fault(
       'invalidRecord',
-      `no whole record batch: its length field says ${sizeBytes} bytes, ${bytes.length} came`,
+      `no whole record batch: its length field says ${sizeBytes} bytes, but ${bytes.length} arrived`,
     );
   }
   if (magic !== batchMagic) return fault('invalidRecord', `magic ${magic}, only 2 is accepted`);

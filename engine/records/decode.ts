@@ -228,7 +228,7 @@ function walk(batch: Buffer, section: Buffer, { requiresKey, refusesTime }: Reco
   return isTimeRefused
     ? {
         errorCode: batchErrorCode.invalidTimestamp,
-        message: 'timestamp that the topic does not take',
+        message: 'timestamp outside the range that the topic accepts',
         recordIndexes: refused,
       }
     : {

@@ -33,7 +33,7 @@ export class DecompressionGate {
   async pass<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     const share = Math.min(bytes, this.#bytesMax);
     if (this.#waiting.length > 0 || share > this.#free) {
-      if (this.#waiting.length >= this.#waitingMax) throw new Overloaded('too much waits to be decompressed');
+      if (this.#waiting.length >= this.#waitingMax) throw new Overloaded('too many batches wait to be decompressed');
       await new Promise<void>((enter) => {
         this.#waiting.push({ bytes: share, enter });
         this.#tellCrowded();

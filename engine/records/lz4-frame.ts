@@ -35,7 +35,7 @@ export class Lz4Decoder implements SlicedDecoder {
   advance(stop: number): boolean {
     while (this.#at < stop) {
       if (this.#pos >= this.#blockEnd && !this.#nextBlock()) {
-        if (this.#at !== this.#to.length) throw new CorruptBatch('lz4: not as long as its blocks');
+        if (this.#at !== this.#to.length) throw new CorruptBatch('lz4: shorter than its blocks state');
         return true;
       }
       if (this.#pos < this.#blockEnd) this.#sequences(stop);

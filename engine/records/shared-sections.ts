@@ -107,7 +107,8 @@ class SharedSection {
   }
 
   join<T>(use: (section: Buffer) => T, comesBack: boolean): Promise<T> {
-    if (this.#users.length >= usersMax) throw new Overloaded('too many wait for the same to be decompressed');
+    if (this.#users.length >= usersMax)
+      throw new Overloaded('too many readers wait for the same batch to be decompressed');
     if (comesBack) this.#stays = true;
     return new Promise((resolve, reject) => {
       this.#users.push({

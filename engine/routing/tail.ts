@@ -273,7 +273,8 @@ export class Tail {
       if (known.askedEpoch >= 0) this.#ask(known);
       return;
     }
-    if (this.#polls.size >= this.#settings.pollsMax) throw new Overloaded(`${this.#polls.size} offsets are waited for`);
+    if (this.#polls.size >= this.#settings.pollsMax)
+      throw new Overloaded(`fetches wait at ${this.#polls.size} offsets, the most allowed`);
     const poll = this.#open(key, asked);
     poll.waiters.add(waiter);
     poll.isFollowUp = false;

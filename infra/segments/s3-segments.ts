@@ -159,7 +159,7 @@ class S3Segments implements SegmentStore {
       after = page.IsTruncated ? page.NextContinuationToken : undefined;
       // Whoever looks for what is missing must not take a part for the whole, nor ask for the same page for ever.
       if (page.IsTruncated && (after === undefined || asked.has(after))) {
-        throw this.#failure('list', '', 'the answer names no next page that was not read yet');
+        throw this.#failure('list', '', 'the listing continues, but names no new next page');
       }
       if (after !== undefined) asked.add(after);
     } while (after !== undefined);

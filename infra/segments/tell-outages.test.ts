@@ -41,9 +41,7 @@ it('reports a store that stops answering, once a minute, and when it answers aga
   await expect(store.open('a').read(Buffer.alloc(1), 0)).rejects.toBe(failure);
   await clock.advance(59_000);
   await commit();
-  expect(told).toEqual([
-    'the segment store cannot be reached, and is tried again until it answers: put s3://b/a: refused',
-  ]);
+  expect(told).toEqual(['the segment store cannot be reached; retrying until it answers: put s3://b/a: refused']);
   await clock.advance(2_000);
   await commit();
   expect(told).toHaveLength(2);

@@ -21,7 +21,7 @@ export function tellOutages(store: SegmentStore, clock: Clock, warn: (text: stri
     outage ??= { sinceMs: nowMs, toldMs: -Infinity };
     if (nowMs - outage.toldMs < repeatMs) return;
     outage.toldMs = nowMs;
-    warn(`the segment store cannot be reached, and is tried again until it answers: ${message}`);
+    warn(`the segment store cannot be reached; retrying until it answers: ${message}`);
   };
   const succeeded = (): void => {
     if (!outage) return;

@@ -22,10 +22,10 @@ it('retries after a growing pause of up to half a second', async () => {
     await clock.advance(1);
     expect(fault.barred()).toBeUndefined();
   }
-  expect(told).toEqual(['the metadata store: input/output error; nothing is stored until that is over']);
+  expect(told).toEqual(['the metadata store: input/output error; writes are refused until this is over']);
   fault.succeeded();
   expect(fault.text).toBeUndefined();
-  expect(told.at(-1)).toBe('the metadata store takes writes again');
+  expect(told.at(-1)).toBe('the metadata store accepts writes again');
   fault.failed(new StoreUnavailable('once more'));
   expect(fault.barred()).toBeUndefined();
 });

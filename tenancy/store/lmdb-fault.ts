@@ -44,7 +44,7 @@ export class WriteFault {
   }
 
   failed(failure: Failure): void {
-    if (!this.#failure) this.#warn(`${failure.message}; nothing is stored until that is over`);
+    if (!this.#failure) this.#warn(`${failure.message}; writes are refused until this is over`);
     this.#pauseMs = this.#failure ? Math.min(Math.max(this.#pauseMs * 2, pauseMsMin), pauseMsMax) : 0;
     this.#failure = failure;
     this.#refusedMs = this.#clock.monotonicMs();
@@ -53,7 +53,7 @@ export class WriteFault {
 
   succeeded(): void {
     if (!this.#failure) return;
-    this.#warn('the metadata store takes writes again');
+    this.#warn('the metadata store accepts writes again');
     this.#failure = undefined;
     this.#pauseMs = 0;
   }

@@ -101,11 +101,11 @@ class Looks {
   /** Throws Overloaded when the time is over. */
   async run(look: () => Promise<TimedOffset>): Promise<TimedOffset> {
     const begun = this.#lanes.run(async () => {
-      if (this.#leftMs() <= 0) throw new Overloaded('the time for look-ups is over');
+      if (this.#leftMs() <= 0) throw new Overloaded('the time for lookups is over');
       return look();
     });
     const found = await inTime(this.#clock, this.#leftMs(), begun);
-    if (found === late) throw new Overloaded('a look-up takes too long');
+    if (found === late) throw new Overloaded('a lookup takes too long');
     return found;
   }
 

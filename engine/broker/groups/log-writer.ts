@@ -222,7 +222,7 @@ export class LogWriter {
       if (write.isOver) continue;
       write.isOver = true;
       const isPartly = write.isBegun && error instanceof Failure;
-      write.fail(isPartly ? new AppendUnsure(`a part of it is stored: ${error.message}`) : error);
+      write.fail(isPartly ? new AppendUnsure(`part of the write is stored: ${error.message}`) : error);
     }
     if (!this.#queue.some(({ write }) => write.isOver)) return;
     for (const { write, bytes } of this.#queue) if (write.isOver) this.#queueBytes -= bytes;

@@ -79,7 +79,9 @@ export function storeGroup(
     })),
   });
   if (!isThereMemory(shell, value.length - (group.stored?.length ?? 0))) {
-    return Promise.reject(new RecordTooLarge(`a group of ${value.length} bytes, beside those that are held`));
+    return Promise.reject(
+      new RecordTooLarge(`a group of ${value.length} bytes does not fit beside the groups that are held`),
+    );
   }
   return shell.writer.write([{ key: groupKey(group.groupId), value }], () => {
     group.durable = true;

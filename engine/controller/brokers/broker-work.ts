@@ -107,7 +107,7 @@ export class BrokerWork {
   /** When the broker does not serve, waits until it does, or until its recovery has given its partitions to others. */
   async #empty(view: BrokerView, noted: NotedWish): Promise<number> {
     const { brokerId } = view.slot;
-    this.#context.events.emit('broker-draining', 'asked by an operator', { brokerId });
+    this.#context.events.emit('broker-draining', 'requested by an operator', { brokerId });
     for (;;) {
       const left = await this.#hooks.drain(brokerId, 'drain');
       if (left === 0 || view.phase === 'serving' || !this.#isWanted(view, noted)) return left;

@@ -79,7 +79,8 @@ export function autoscale(
   if (load > fewer * inShareMax) return decided('stay', look.brokers, 'the number fits the load');
   if (!look.settled) return decided('stay', look.brokers, 'the fleet is changing');
   const calmSinceMs = state.calmSinceMs ?? nowMs;
-  if (nowMs - calmSinceMs < inAfterMs) return decided('stay', look.brokers, 'fewer would do, for now', calmSinceMs);
+  if (nowMs - calmSinceMs < inAfterMs)
+    return decided('stay', look.brokers, 'fewer would do, but not for long enough yet', calmSinceMs);
   return decided('in', fewer, 'fewer do for long enough');
 }
 
@@ -93,8 +94,8 @@ function goalOf(
   if (look.override !== undefined) {
     return { brokers: Math.min(most, roundUp(Math.max(1, look.override), look.zones)), reason: 'set by an operator' };
   }
-  if (look.brokers > Math.max(most, brokersMin)) return { brokers: most, reason: 'above the largest number' };
-  if (look.brokers < brokersMin) return { brokers: brokersMin, reason: 'below the least number' };
+  if (look.brokers > Math.max(most, brokersMin)) return { brokers: most, reason: 'above the maximum' };
+  if (look.brokers < brokersMin) return { brokers: brokersMin, reason: 'below the minimum' };
   // Subtracts a hair, so a load exactly at the target asks for nothing.
   const asked = Math.ceil(load / targetShare - 1e-9);
   return { brokers: asked > look.brokers ? Math.min(most, roundUp(asked, look.zones)) : look.brokers };

@@ -89,11 +89,12 @@ export class FleetSize {
     const { evacuated } = this.#wish.row;
     const zones = new Map<string, number>();
     for (const zone of evacuated) {
-      if (before && !before.has(zone)) this.#context.events.emit('zone-evacuated', 'asked by an operator', { zone });
+      if (before && !before.has(zone))
+        this.#context.events.emit('zone-evacuated', 'requested by an operator', { zone });
       zones.set(zone, await this.#empty(zone));
     }
     const restored = [...(before?.keys() ?? [])].filter((zone) => !zones.has(zone));
-    for (const zone of restored) this.#context.events.emit('zone-restored', 'asked by an operator', { zone });
+    for (const zone of restored) this.#context.events.emit('zone-restored', 'requested by an operator', { zone });
     this.#zones = zones;
     if (restored.length > 0) await this.#hooks.even();
   }

@@ -51,11 +51,11 @@ export function judgeProducer(entry: ProducerEntry | undefined, header: BatchHea
   // Nothing is known, for example after expiry or DeleteRecords: any sequence is accepted, as in Kafka since 2.5 (KIP-360).
   if (!entry) {
     return isNew && first !== 0
-      ? { kind: 'early', message: `sequence ${first} of producer ${header.producerId} has come before its 0` }
+      ? { kind: 'early', message: `sequence ${first} of producer ${header.producerId} arrived before its sequence 0` }
       : accept;
   }
   if (epoch < entry.epoch) {
-    return { kind: 'old-epoch', message: `producer epoch ${epoch}, ${entry.epoch} has been seen` };
+    return { kind: 'old-epoch', message: `producer epoch ${epoch} is older than ${entry.epoch}` };
   }
   if (epoch > entry.epoch) {
     return first === 0

@@ -106,7 +106,7 @@ export function decodeSegmentAndState(stored: Row): {
 } {
   const baseOffset = baseOffsetOf(stored);
   const fields = checkedRowObject(stored);
-  if (!isSegment(fields, baseOffset)) throw new RowCorrupt(stored, 'not where a segment lies');
+  if (!isSegment(fields, baseOffset)) throw new RowCorrupt(stored, 'the fields do not describe a segment');
   const { state, ...row } = fields;
   return { row: { baseOffset, ...row, version: stored.version }, state };
 }
