@@ -44,7 +44,7 @@ it('makes one of two copies to the same folder, and the other leaves it alone', 
   const target = join(folder, 'copy');
   let other: Promise<Backup> | undefined;
   const look = fs.existsSync;
-  // The other one begins when this one has looked for what is there, and has not made its own folder yet.
+  // The second backup begins after the first has checked the target, and before the first has created its folder.
   const looks = vi.spyOn(fs, 'existsSync').mockImplementation((path) => {
     const isThere = look(path);
     if (path === `${target}.partial` && looks.mock.calls.filter(([each]) => each === path).length === 1)

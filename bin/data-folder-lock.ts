@@ -158,7 +158,10 @@ function namespaceAt(path: string): Promise<string | undefined> {
   });
 }
 
-/** What a connection to a socket fails with that nobody listens at, and never to one whose process is only busy or stopped. */
+/**
+ * The error of a connection to a socket at which nobody listens; a process that is only busy or stopped never causes
+ * it.
+ */
 const unheard = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTSOCK']);
 
 function answers(path: string): Promise<boolean> {

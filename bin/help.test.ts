@@ -53,7 +53,7 @@ it.each(leaves)('%s has examples that use only flags it knows', async (path, com
 it.each(all)('%s fits the width of a terminal, except for its examples', async (path) => {
   const { out } = await headgate(`${path} --help`, () => json({}));
   const [told] = out.split('\nExamples:\n');
-  // Commander wraps words: one that is longer stands alone.
+  // Commander wraps words; a longer word gets a line of its own.
   expect(told!.split('\n').filter((line) => line.length > 80 && line.trim().includes(' '))).toEqual([]);
 });
 

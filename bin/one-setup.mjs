@@ -43,7 +43,7 @@ export async function oneAtATime(folder, work, waits) {
   }
 }
 
-/** Undefined when this process may go on, otherwise the holder; empty when nobody can say who that is. */
+/** Undefined when this process may go on, otherwise the holder; empty when the holder cannot be determined. */
 function take(folder, lock) {
   const own = `${lock}.${process.pid}`;
   try {
@@ -65,7 +65,7 @@ function take(folder, lock) {
   }
 }
 
-/** Another process may have done so, and have its own lock there by now: that one is put back. */
+/** Another process may have removed it already and placed its own lock there: that one is put back. */
 function removeOf(holder, lock, own) {
   try {
     renameSync(lock, own);
@@ -87,7 +87,9 @@ function pidIn(name) {
   return Number.parseInt(name, 10);
 }
 
-/** Of a process that runs: its id, and where the system tells, when it started. Undefined for one that does not. */
+/**
+ * For a running process: its id and, if the system tells, its start time. Undefined for a process that does not run.
+ */
 function nameOf(pid) {
   try {
     process.kill(pid, 0);

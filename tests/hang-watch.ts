@@ -26,7 +26,7 @@ interface Process {
   readonly command: string;
 }
 
-/** Empty where there is no `ps`: then nobody watches, and the tests run all the same. */
+/** Empty if there is no `ps`: then nobody watches, and the tests run all the same. */
 function processes(): Process[] {
   let text = '';
   try {
@@ -77,7 +77,7 @@ interface InspectorMessage {
   };
 }
 
-/** The JavaScript stack of a process that is in the middle of a loop. Rejects for one that hangs outside JavaScript. */
+/** The JavaScript stack of a process in a busy loop. Rejects for a process that hangs outside JavaScript. */
 async function stackOf(pid: number): Promise<string[]> {
   process.kill(pid, 'SIGUSR1');
   await sleep(inspectorMs);

@@ -11,7 +11,7 @@ export interface Act<Answer extends object> {
   path(thing: string): string;
   /** For people; scripts get the answer. */
   done(thing: string, answer: Answer): string;
-  /** What is not done: the command then fails, so that a script does not go on as if it were. */
+  /** If the work is not complete, the command fails, so that a script does not continue as if it were. */
   undone?(thing: string, answer: Answer): string | undefined;
 }
 

@@ -37,7 +37,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** What a page complained of: uncaught errors, and what the console was told as one. */
+/** The complaints of a page: uncaught errors, and errors on the console. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));

@@ -50,7 +50,7 @@ async function signIn(page: Page): Promise<void> {
 
 const card = (page: Page, brokerId: number) => page.locator(`.broker[data-broker="${brokerId}"]`);
 
-/** Something to see on a picture: records in and out of every topic until it is told to end. */
+/** Activity for the pictures: records in and out of every topic until told to end. */
 function traffic(): () => Promise<void> {
   const headers = authorized(demoAccess(instance), { 'content-type': 'application/octet-stream' });
   const value = Buffer.alloc(48 * 1024, 'headgate ');
@@ -102,7 +102,7 @@ describe('the engine page', () => {
     expect(Number(await page.locator('#figure-partitions').textContent())).toBeGreaterThanOrEqual(90);
     expect(await page.locator('#verdict-text').textContent()).toBe('All zones serve');
 
-    // The tab keeps the key over a reload, and no longer than until it is told to forget it.
+    // The tab keeps the key over a reload, until told to forget it.
     await page.reload();
     await page.waitForSelector('body[data-view="engine"]');
     await page.getByRole('button', { name: 'Sign out' }).click();

@@ -1,6 +1,6 @@
 /**
- * `npm run browser`: pages in headless Chromium against whole installations; installs the browser where it is missing.
- * `npm run screenshots` takes the pictures of docs/images anew. Further arguments go to vitest.
+ * `npm run browser`: pages in headless Chromium against whole installations; installs the browser if it is missing.
+ * `npm run screenshots` retakes the pictures of docs/images. Further arguments go to vitest.
  */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';

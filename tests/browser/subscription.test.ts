@@ -53,7 +53,7 @@ async function storeNumbered(topic: string, headers: Record<string, string>, rec
   }
 }
 
-/** Produces without a pause until it is told to end; resolves with what was acknowledged, by partition and offset. */
+/** Produces without a pause until told to end; resolves with the acknowledged records, by partition and offset. */
 function produceTo(topic: string): () => Promise<Map<string, string>> {
   const acknowledged = new Map<string, string>();
   let isOver = false;

@@ -12,7 +12,7 @@ import type { Access, StartedTarget } from './targets.ts';
 
 const startWaitMsMax = 60_000;
 const stopWaitMsMax = 30_000;
-/** As whom the node speaks to itself. */
+/** The user that the node itself authenticates as. */
 const self = 'broker';
 /** Fifty partitions of the groups' topic take a second to make, and nothing here needs them. */
 const fewer = { 'offsets.topic.num.partitions': 4 };

@@ -1,6 +1,7 @@
 /**
- * `npm run clients -- --target headgate|kafka|both --client NAME`: installs what the clients need, runs them, and prints
- * who can do what against whom. Without flags: every client against Headgate. Both flags take lists by comma.
+ * `npm run clients -- --target headgate|kafka|both --client NAME`: installs what the clients need, runs them, and
+ * prints which client can do what against which server. Without flags: every client against Headgate. Both flags accept
+ * lists separated by commas.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -16,7 +16,7 @@ export const clientNames = [
 ] as const;
 export type ClientName = (typeof clientNames)[number];
 
-/** What a client is told. */
+/** The settings that a client gets. */
 export interface Access {
   readonly bootstrap: string;
   readonly username: string;

@@ -22,7 +22,10 @@ export interface CampaignOptions {
   readonly steps: number;
   /** How many different findings end it. */
   readonly findingsMax: number;
-  /** Whether a run goes on after a difference: many at once, some of them only what came of an earlier one. */
+  /**
+   * Whether a run continues after a difference: this shows many at once, some of them only consequences of an earlier
+   * one.
+   */
   readonly goesOn: boolean;
   readonly say: (line: string) => void;
 }
@@ -51,7 +54,7 @@ interface StartedHeadgate {
   readonly access: Access;
   /** Its messages to the operator. */
   readonly events: () => readonly string[];
-  /** How many Fetches it has answered before the owner of each partition had told of it. */
+  /** How many Fetches it has answered before the owner of each partition had reported. */
   readonly lateFetches: () => Promise<number>;
   readonly stop: () => Promise<void>;
 }
@@ -87,7 +90,7 @@ async function lateFetches(admin: string): Promise<number> {
 async function startPair(): Promise<Started> {
   const starting = [startApacheKafka([client], kafkaProperties), startHeadgate()] as const;
   const [kafka, headgate] = await Promise.all(starting).catch(async (error: unknown) => {
-    // One that did not start leaves the other to nobody.
+    // If one fails to start, nobody else would stop the other.
     for (const one of await Promise.allSettled(starting)) if (one.status === 'fulfilled') await one.value.stop();
     throw error;
   });
@@ -150,10 +153,10 @@ const triesMax = 3;
 const fetchKey = 1;
 
 /**
- * The findings of one run. What differs is no finding where an owner changed meanwhile, which the one broker of the other
- * side never does: on a busy machine a broker may be taken for dead, and the balance follows the load. A member id that was
- * handed out and not joined with yet, for one, is forgotten then, as it is by Kafka when a group's coordinator changes. What a
- * Fetch tells must show again where Headgate has answered some without an owner that was slow.
+ * The findings of one run. A difference does not count if an owner changed meanwhile, which never happens to the single
+ * broker of the other side: on a busy machine a broker may count as dead, and the balance follows the load. Headgate
+ * then forgets a member id that has not joined yet, for example, as Kafka does when a group's coordinator changes. A
+ * difference in a Fetch must show again if Headgate has answered a Fetch without a slow owner.
  */
 async function runUndisturbed(
   pair: Pair,

@@ -35,7 +35,7 @@ export class Connection {
 
   send<K extends ApiKey>(key: K, version: number, request: RequestOf<K>, claimed = version): void {
     const frame = Buffer.concat(encodeRequest(key, version, ++this.#correlationId, 'differential', request));
-    // A version that nobody has cannot be encoded: the bytes are of one that is.
+    // A version that does not exist cannot be encoded, so the bytes are those of an existing one.
     frame.writeInt16BE(claimed, 2);
     const prefix = Buffer.alloc(4);
     prefix.writeInt32BE(frame.length);

@@ -55,7 +55,7 @@ function placedForIt(draw: Draw): Placing {
   };
 }
 
-/** Broker 1 is the only one that both have. */
+/** Broker 1 is the only one that both sides have. */
 function placedByHand(draw: Draw): Placing {
   const brokerIds = (): number[] => (draw.chance(88) ? [1] : draw.pick([[], [1, 1], [9], [1, 9], [-1]]));
   const indexes = draw.chance(85) ? draw.pick([[0], [1, 0], [0, 1, 2]]) : draw.pick([[1], [0, 2], [0, 0], [-1, 0]]);

@@ -24,8 +24,8 @@ const logAppendTimeBit = 0x08;
 const transactionalBit = 0x10;
 
 /**
- * What is no batch at all stands alone in its request: beside others Kafka refuses all of them. So does a codec that does
- * not exist, where Kafka looks for one that is too young for the version.
+ * Bytes that are no batch are alone in their request: beside good batches Kafka refuses all of them. The same holds for
+ * a missing codec, where Kafka checks for one that is too new for the version.
  */
 function wound(draw: Draw, isAlone: boolean, version: number): NonNullable<BatchPlan['batch']['wounds']>[number] {
   const drawn = drawWound(draw, isAlone);
@@ -49,7 +49,7 @@ function drawWound(draw: Draw, isAlone: boolean): NonNullable<BatchPlan['batch']
   ] as const);
 }
 
-/** A sequence that goes on, repeats, leaves a gap, or comes from an older or younger epoch. */
+/** A sequence that continues, repeats, leaves a gap, or comes from an older or newer epoch. */
 function producerOf(
   draw: Draw,
   producer: Producer,
@@ -63,7 +63,7 @@ function producerOf(
   const sequence = Math.max(next + odd, draw.chance(3) ? -1 : 0);
   const id = draw.chance(96) ? { ref: producer.slot, otherwise: 999_999 } : draw.pick([123_456_789, -1]);
   if (draw.chance(3)) {
-    // A younger epoch, which begins anew and fences the older one; at times as if it did not begin anew.
+    // A newer epoch, which starts over and fences the older one; sometimes sent as if it did not start over.
     return { id, epoch: producer.epoch + 1, sequence: draw.chance(70) ? 0 : sequence };
   }
   if (odd === 0) producer.sequences.set(at, next + count);
@@ -82,7 +82,7 @@ export function drawProduce(draw: Draw, model: Model): AskStep {
       topic && model.producers.length > 0 && draw.chance(45)
         ? producerOf(draw, draw.pick(model.producers), topic, index, made.length)
         : undefined;
-    // One thing wrong at a time: which of two is found first is nobody's business.
+    // One fault at a time: which of two is found first does not matter.
     const hurt = draw.chance(12) ? draw.pick(['wound', 'fault'] as const) : undefined;
     const batch: BatchPlan['batch'] = {
       records: made,

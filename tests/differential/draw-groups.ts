@@ -69,8 +69,8 @@ function hello(draw: Draw, group: Group): AskStep {
 }
 
 /**
- * A group waits for whoever has asked for an id until the session is over, so a rebalance without one of two would answer
- * nobody; and with both, which of them is first is not ours to say.
+ * A group waits for everyone that has asked for an id until the session ends. A rebalance without one of two members
+ * would therefore never be answered; and with both, either may be first.
  */
 function mayCome({ members }: Group): boolean {
   return members.length < 5 && members.every(({ isIn, isForgotten }) => isIn || isForgotten);
@@ -252,7 +252,7 @@ function findCoordinator(draw: Draw, group: Group): AskStep {
   });
 }
 
-/** Every so often the one that carries the group forward. */
+/** Every so often the step that carries the group forward. */
 export function drawGroup(draw: Draw, model: Model): Step {
   const group = draw.pick(model.groups);
   const forward = group.state === 'CompletingRebalance' ? syncAll : rebalance;

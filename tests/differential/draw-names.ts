@@ -19,7 +19,7 @@ export function topicName(draw: Draw, model: Model): string {
   return draw.chance(80) ? draw.pick(topicNames) : draw.pick(oddNames);
 }
 
-/** The id of the topic, at times of one that had its name before, or of nobody. */
+/** The id of the topic, sometimes of an earlier topic of that name, or an unknown one. */
 export function topicId(draw: Draw, model: Model, name: string): unknown {
   const topic = model.topic(name);
   if (!topic || draw.chance(4)) return draw.pick([zeroUuid, nobodysId]);

@@ -1,6 +1,6 @@
 /**
- * Rules of classic groups that depend on time, or on who asks first: the generator cannot draw them. Each script is played
- * to both sides, and what its members are told must be the same.
+ * Rules of classic groups that depend on time, or on the order of requests: the generator cannot draw them. Each script
+ * is played to both sides, and its members must get the same answers.
  */
 import type { Access } from '../clients/targets.ts';
 import { until } from '../clients/processes.ts';
@@ -152,7 +152,7 @@ const groupRules: Readonly<Record<string, Rule>> = {
 
 const topicWaitMsMax = 30_000;
 
-/** What each rule's script is told by one side. */
+/** The answers that each rule's script gets from one side. */
 export async function playGroupRules(access: Access, prefix: string): Promise<Record<string, readonly string[]>> {
   const topic = `${prefix}-t`;
   const setUp = new Script(access, `${prefix}-none`, topic);

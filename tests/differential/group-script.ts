@@ -126,7 +126,7 @@ export class Member {
     return [answer.errorCode, ...answer.members.map(({ errorCode }) => errorCode)];
   }
 
-  /** As a member, or as somebody who only stores offsets. */
+  /** As a member, or as a client that only stores offsets. */
   async commit(offset: number, as: 'member' | 'nobody' = 'member'): Promise<number> {
     const { generationId, ...self } =
       as === 'member' ? this.#self() : { ...this.#self(), memberId: '', generationId: -1 };

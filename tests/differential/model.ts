@@ -97,7 +97,7 @@ export class Model {
     if (step.key === 13) this.#learnLeft(step.body as RequestOf<13>, answer.body as ResponseOf<13>);
   }
 
-  /** A younger epoch that was taken begins anew in every partition. */
+  /** A newer epoch, once accepted, starts over in every partition. */
   #learnProduced({ topicData }: RequestOf<0>, { responses }: ResponseOf<0>): void {
     for (const [t, { partitionData }] of topicData.entries()) {
       const { batch } = partitionData[0]!.records as unknown as BatchPlan;

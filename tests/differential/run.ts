@@ -69,7 +69,7 @@ async function runStep(
 
 const memberIdRequired = 79;
 
-/** Whether it made somebody a member of a group, or gave the id to become one with. */
+/** Whether it created a group member, or returned the id to become one. */
 function isMember({ key }: AskStep, raw: Raw): boolean {
   if (key !== 11 || raw.kind !== 'answer') return false;
   const { errorCode } = raw.body as ResponseOf<11>;
@@ -93,7 +93,7 @@ export interface RunOptions {
   readonly seed: number;
   readonly steps: number;
   readonly onAsk: (ask: AskStep) => void;
-  /** Whether to go on after it. */
+  /** Whether to continue after it. */
   readonly onFinding: (finding: Finding) => boolean;
 }
 

@@ -23,7 +23,7 @@ import {
 
 type Kind = 'topic' | 'member' | 'producer' | 'session';
 
-/** Between two questions for the same: a pause, so that who is asked gets the processor. */
+/** The pause between two identical questions, so that the server gets the processor. */
 const askAgainMs = 2;
 const markerTopic = 'marker';
 /** With owners among all brokers of a Headgate. */
@@ -228,11 +228,11 @@ export class Side {
   }
 
   /**
-   * Waits until what was changed is seen everywhere in this side. Kafka's broker applies the log of its controller in
-   * order, but a change is visible before all of the broker acts on it: when a second marker is seen, which cannot be in
-   * the same image as the first, the image with the change has been applied whole. Headgate's brokers follow the store in
-   * order too, each in a process of its own: so markers are looked for where records are judged, first one that has all
-   * records refused, then one that has them taken.
+   * Waits until a change is visible everywhere on this side. Kafka's broker applies the log of its controller in order,
+   * but a change is visible before all of the broker acts on it: once a second marker is visible, which cannot be in
+   * the same image as the first, the image with the change has been applied completely. Headgate's brokers follow the
+   * store in order too, each in a separate process: so markers are checked where records are validated, first one that
+   * makes all records refused, then one that makes them accepted.
    */
   async settle(): Promise<void> {
     for (const refuses of [true, false]) {
@@ -276,7 +276,7 @@ export class Side {
     });
   }
 
-  /** Kafka's coordinators learn a moment later that a topic is gone, and forget what was committed for it. */
+  /** Kafka's coordinators learn a moment later that a topic is gone, and then forget the offsets committed for it. */
   async settleGroups(groups: readonly string[]): Promise<void> {
     const asked = groups.map((group) => this.#resolve(group) as string);
     await this.until('offsets of topics that are gone are gone', async () => {
@@ -302,7 +302,7 @@ export class Side {
     }
   }
 
-  /** Removes what the run has made, and waits until it is gone: the next run may ask for all topics first. */
+  /** Removes what the run has created, and waits until it is gone: the next run may ask for all topics first. */
   async clear(): Promise<void> {
     const topics = (await this.#topicsOfRun()).map((name) => ({ name, topicId: zeroUuid }));
     if (topics.length === 0) return;

@@ -47,7 +47,7 @@ beforeAll(async () => {
   }
   await createTopic(instance, tenant, readable, 1);
   const value = Buffer.alloc(readableBytes / readableRecords, 'x');
-  // Of today: what is older than retention.ms is gone once a minute.
+  // With today's time: records older than retention.ms are deleted within a minute.
   const timestampMs = Date.now();
   const batch = encodeBatch(Array.from({ length: readableRecords }, () => ({ key: null, value, timestampMs })));
   await store(client, readable, await recompressBatch(batch, codec.gzip));

@@ -1,6 +1,6 @@
 /**
- * Controllers, gateway and brokers as processes of their own: controllers are killed, stopped and added while records are
- * written, brokers die behind them, and for a while no controller is alive at all.
+ * Controllers, gateway and brokers as separate processes: controllers are killed, stopped and added while records are
+ * written, brokers die meanwhile, and for a while no controller is alive at all.
  */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { isGone } from '../../infra/fleet/process-state.ts';

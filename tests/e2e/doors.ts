@@ -45,8 +45,9 @@ export async function createTopic(instance: Instance, access: Access, name: stri
 export type SendOne = (key: string, value: string) => Promise<boolean>;
 
 /**
- * How often each value was answered with an outcome that nobody knows: a broker died with it, and no other took its place in
- * time. Each time it may have been stored, and whoever sends it again, without numbers, stores it twice (docs/http.md).
+ * How often each value was answered with an unknown outcome: a broker died with it, and no other took over in time.
+ * Each time the value may have been stored, and a client that sends it again without numbers stores it twice
+ * (docs/http.md).
  */
 export class Doubts {
   readonly #times = new Map<string, number>();
@@ -174,7 +175,7 @@ export async function readAll(
     }
     const page = (await response.json()) as { records: ReadRecord[]; next: string; up_to_date: boolean };
     records.push(...page.records);
-    // An empty page is no end: a partition may be on its way to another broker.
+    // An empty page is not the end: a partition may be moving to another broker.
     if (page.up_to_date) return records;
     place = `cursor=${page.next}`;
   }

@@ -1,6 +1,6 @@
 /**
- * More connections than the system allows the process files for, on every port, by somebody who never logs in, and brokers
- * that are killed meanwhile. What the system says of files is a limit of the real process, set by its shell.
+ * A client that never logs in opens more connections than the process may have files, on every port, while brokers are
+ * killed. The limit is the real limit of the process, set by its shell.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -79,7 +79,7 @@ it('a failover can open its files, and a client can log in, beside any number of
 });
 
 it('a failover that ran out of files completes once the connections have ended', async () => {
-  // Too few for what is kept to be enough.
+  // So few that the reserved files are not enough.
   await start(160);
   await killTwo();
   for (const socket of flood.splice(0)) socket.destroy();

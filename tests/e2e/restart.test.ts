@@ -69,7 +69,8 @@ describe('the next start', () => {
     for (const pid of stopped) process.kill(pid, 'SIGSTOP');
     await instance!.stop('SIGKILL');
     expect(stopped.some(isGone)).toBe(false);
-    // It waits for an instance as long as such a lease lasts: one that waited for it would be no instance.
+    // The test waits for an instance as long as such a lease lasts; an instance that waited for the lease would fail
+    // it.
     await sameData(acknowledged, environment);
     expect(stopped.every(isGone)).toBe(true);
   });

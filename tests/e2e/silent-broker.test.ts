@@ -1,6 +1,6 @@
 /**
- * Brokers that are stopped with nobody there to end them: who gave a request a time is answered when it is over, and is not
- * told that nothing happened.
+ * Stopped brokers that no controller ends: a request is answered when its client's timeout is over, and not with the
+ * claim that nothing happened.
  */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { errorCode } from '../../engine/protocol/error-codes.ts';

@@ -35,7 +35,7 @@ async function until(attempt: () => Promise<boolean>): Promise<void> {
   await vi.waitUntil(attempt, { timeout: untilMsMax, interval: 5 });
 }
 
-/** The signal is on its way at first: until then it may take the lock, or let it go. */
+/** The signal is pending at first: until it arrives the process may take the lock, or release it. */
 async function isStoppedWithLock(data: string, pid: number): Promise<boolean> {
   await vi.waitUntil(() => processStateNow(pid) === 'T', { timeout: untilMsMax, interval: 5 });
   const holder = new WriterLock(join(data, 'meta')).holder();

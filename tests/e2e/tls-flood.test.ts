@@ -1,6 +1,7 @@
 /**
- * Under TLS, on a machine that lets the process have few files: somebody opens connections as fast as they are closed, sends
- * half a handshake down each, and never ends one. Honest clients come from the same address, which is the worst case.
+ * Under TLS, on a machine with few files per process: an attacker opens connections as fast as they are closed, sends
+ * half a handshake on each, and never completes one. Honest clients come from the same address, which is the worst
+ * case.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';

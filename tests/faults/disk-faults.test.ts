@@ -15,8 +15,9 @@ const keys = 12;
 const perKey = 12;
 
 /**
- * Longer than a busy machine keeps a broker from its turn: these are about faults of a disk, and a broker that is taken for dead
- * meanwhile is replaced, as it should be, without any. One that ends by itself is seen at once, whatever its lease.
+ * Longer than a busy machine delays a broker: these tests are about disk faults, and a broker that counts as dead
+ * meanwhile is replaced, correctly, without any fault. A broker that ends by itself is noticed at once, whatever its
+ * lease.
  */
 const leaseMs = 15_000;
 
@@ -30,7 +31,7 @@ describe('the disk of a broker', () => {
 
   const access = () => demoAccess(site.instance);
 
-  /** One try, without an idempotent producer behind which a refusal would be repeated. */
+  /** One attempt, without an idempotent producer, which would repeat a refused record. */
   async function plainProducer(topic: string) {
     const { keyId, apiKey } = access();
     const kafka = new Kafka({
@@ -172,7 +173,7 @@ describe('the disk of a broker', () => {
     for (const at of rot.positions(60)) {
       rot.flip(at);
       const got = await read();
-      // What stands before the damage is served; who goes on from there is told.
+      // Records before the damage are served; a reader that continues from there gets an error.
       const before = typeof got === 'number' ? [] : got;
       expect(values.slice(0, before.length)).toEqual(before);
       if (before.length < values.length) {

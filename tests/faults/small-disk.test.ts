@@ -1,6 +1,6 @@
 /**
- * A whole installation, as it is started in production, on a file system that really runs full: below the floor at which
- * brokers refuse records, and down to the last byte, which somebody else takes. Seen from real sockets.
+ * A whole installation, started as in production, on a file system that really fills up: below the floor at which
+ * brokers refuse records, and down to the last byte, which another process takes. Observed over real sockets.
  */
 import { mkdirSync } from 'node:fs';
 import { type Admin, Kafka, type KafkaJSProtocolError, logLevel } from 'kafkajs';
@@ -213,7 +213,7 @@ function plainClient(instance: Instance): Kafka {
 const told = (error: KafkaJSProtocolError & { readonly cause?: KafkaJSProtocolError }): string =>
   error.type ?? error.cause?.type ?? String(error);
 
-/** Without an idempotent producer behind which a refusal would be repeated. */
+/** Without an idempotent producer, which would repeat a refused record. */
 async function plainProducer(instance: Instance): Promise<{ readonly send: Send; close(): Promise<void> }> {
   const producer = plainClient(instance).producer({ idempotent: false });
   await producer.connect();
@@ -230,7 +230,7 @@ interface Reader {
   close(): Promise<void>;
 }
 
-/** A member of the group that commits when it is told to. */
+/** A member of the group that commits when told to. */
 async function startReader(instance: Instance): Promise<Reader> {
   const consumer = plainClient(instance).consumer({ groupId: group });
   let joins = 0;

@@ -58,7 +58,7 @@ function request(draw: Draw, world: World, hasKey: boolean): Asked {
         'Bearer ',
       ]);
   const headers: [string, string][] = authorization === '' ? [] : [['authorization', authorization]];
-  // With the key only what harms nobody: it is the operator's, who may delete what there is.
+  // With the key only harmless requests: it is the operator's key, which may delete everything.
   const method = draw.pick(hasKey ? ['GET', 'GET', 'HEAD', 'PUT', 'OPTIONS'] : ['GET', 'POST', 'DELETE', 'PATCH']);
   const id = draw.pick([attacker.clusterId, victim.clusterId, encodeURIComponent(draw.text()), 'nowhere']);
   const target = draw.pick([

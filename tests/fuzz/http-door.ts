@@ -37,8 +37,8 @@ export class Refused {
           if (id !== undefined && this.ids.has(id)) report.found('http', `a refused request was stored: ${id}`);
         }
       } catch (error) {
-        // A raw batch with a good checksum around damaged records is stored as any other; a reader of records is told
-        // where to go on.
+        // A raw batch with a good checksum around damaged records is stored like any other; a reader of records learns
+        // where to continue.
         const next = error instanceof AskFailed ? nextOffset(error.body) : undefined;
         if (next === undefined) throw error;
         this.#places[partition] = `from=${next}`;

@@ -126,7 +126,7 @@ async function burst(world: World, draw: Draw, wire: Wire, size: number, report:
   const sent: { frame: Buffer; made: Made; isWhole: boolean }[] = [];
   for (let i = 0; i < size; i++) {
     const made = makeRequest(draw, world.known, i + 1, Date.now());
-    // A damaged frame ends most connections: what came behind it would not be tried.
+    // A damaged frame ends most connections: frames after it would not be tried.
     const isWhole = i < size - 1 || draw.chance(20);
     sent.push({ frame: isWhole ? made.frame : damage(draw, made.frame), made, isWhole });
   }

@@ -9,7 +9,9 @@ import { clientFrame, upgradeRequest } from './websocket-door.ts';
 import { Wire } from './wire.ts';
 import { whole, type World } from './world.ts';
 
-/** The doors' own limits are 10 s to authenticate or to go on with a request; then whoever looks after it must come by. */
+/**
+ * The doors allow 10 s to authenticate or to continue a request; after that their next check must close the connection.
+ */
 const stalledMsMax = 25_000;
 
 export async function stall(world: World, draw: Draw, report: Report): Promise<void> {

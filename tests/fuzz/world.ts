@@ -329,7 +329,7 @@ export class AskFailed extends Error {
   }
 }
 
-/** Over a connection of its own: what the attack does to shared ones is not what is asked. */
+/** Over a separate connection: what the attack does to shared ones is not the question. */
 export function ask<T>(
   instance: Instance,
   access: TenantAccess,

@@ -68,7 +68,10 @@ async function produce() {
   await producer.disconnect();
 }
 
-/** From the start, or from a time, up to what was the end when it began. kafkajs reads in groups only: in one of its own. */
+/**
+ * From the start, or from a time, up to the end as of the beginning. kafkajs reads only in groups, here in a group of
+ * its own.
+ */
 async function read() {
   const ends = new Map();
   const starts = new Map();
