@@ -1,6 +1,6 @@
 /**
- * Which query parameters a route takes. Others are refused by name: a misspelt `form=latest` that is ignored reads something
- * else than the caller meant, and nobody would know.
+ * Which query parameters a route takes, each once. Others are refused by name: a misspelt `form=latest` or a second
+ * `partition=` that is ignored reads something else than the caller meant, and nobody would know.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import type { HttpExchange } from './servers/server.ts';
@@ -14,12 +14,16 @@ export interface KnownQuery {
 
 export const noQuery: KnownQuery = { names: [] };
 
-/** Throws InvalidRequest, whose field is the unknown parameter. */
+/** Throws InvalidRequest, whose field is the parameter. */
 export function refuseUnknownQuery(exchange: HttpExchange, { names, unlisted = [] }: KnownQuery): void {
   if (exchange.queryString === '') return;
+  const seen = new Set<string>();
   for (const name of exchange.query().keys()) {
-    if (names.includes(name) || unlisted.includes(name)) continue;
-    const known = names.length === 0 ? 'this request takes none' : `use ${names.join(', ')}`;
-    throw new InvalidRequest(name, `unknown query parameter '${name}': ${known}`);
+    if (!names.includes(name) && !unlisted.includes(name)) {
+      const known = names.length === 0 ? 'this request takes none' : `use ${names.join(', ')}`;
+      throw new InvalidRequest(name, `unknown query parameter '${name}': ${known}`);
+    }
+    if (seen.has(name)) throw new InvalidRequest(name, `the query parameter '${name}' is given twice`);
+    seen.add(name);
   }
 }

@@ -51,6 +51,8 @@ describe('the OpenAPI description', () => {
     expect(asked).toBeGreaterThan(10);
     const read = `/v1/topics/x/records?from=earliest&partition=0&max_records=1&max_bytes=9&wait=1ms&clamp=true&format=json`;
     expect((await tenant.call('GET', read)).status).toBe(200);
+    const twice = await tenant.call('GET', '/v1/topics/x/records?partition=0&partition=1');
+    expect(twice).toMatchObject({ status: 400, json: { code: 'invalid-request', field: 'partition' } });
     expect((await fetch(`${bench.base}/v1?anything=1`)).status).toBe(200);
     await bench.close();
   });

@@ -18,7 +18,7 @@ export const undrawnDifferences: readonly string[] = [
   '**The first rebalance of a group.** Kafka waits 3 s for more members by default (`group.initial.rebalance.delay.ms`), Headgate 250 ms.',
   '**A commit for a group that does not exist, refused as a whole because of its metadata.** From then on Kafka has the group, but does not list it, even with members, until something is written for any group of the same __consumer_offsets partition.',
   '**The latest time (-3) in a log whose first records were deleted.** Kafka also considers the deleted records as long as their file exists, and may return an offset that no client can read.',
-  '**Record times beyond 2^53.** Kafka stores them if the topic allows records that are more than an hour ahead. Headgate answers INVALID_TIMESTAMP.',
+  '**Record times beyond 2^53.** Headgate answers INVALID_TIMESTAMP. So does Kafka by default for times in the future; it stores them if the topic allows more than an hour or has LogAppendTime, and it stores times so far before 1970.',
   '**Bytes that are not a batch, or a codec that the version of Produce does not know, beside good batches in one Produce.** Kafka refuses all batches. Headgate refuses that partition alone.',
   '**Produce with a null records field.** Kafka never answers it.',
   '**A producer id with epoch -1.** Kafka accepts it, Headgate refuses it.',
