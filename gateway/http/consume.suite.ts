@@ -255,56 +255,6 @@ export function consumeSuite(driver: Driver): void {
       },
     );
 
-    test('HEAD of an event stream answers with its head alone, and holds nothing', async () => {
-      const other = await bench.tenant('head');
-      await other.call('POST', '/v1/topics/t', { body: '1' });
-      for (let i = 0; i < 3; i++) {
-        const headers = { accept: 'text/event-stream' };
-        const { status, headers: told, text } = await other.call('HEAD', '/v1/topics/t/records', { headers });
-        expect([status, told.get('content-type'), text]).toEqual([200, 'text/event-stream', '']);
-      }
-      expect(bench.tenancy.cluster(other.clusterId)?.usage.connections).toBe(0);
-    });
-
-    test('an event stream whose client reads slowly is held back, and loses nothing', async () => {
-      const topic = freshTopic();
-      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 1 } });
-      const records = Array.from({ length: 80 }, (_, i) => ({ value: `${i} ${'x'.repeat(95_000)}` }));
-      // More than the kernel takes.
-      for (let i = 0; i < 2; i++)
-        expect((await tenant.call('POST', `/v1/topics/${topic}/records`, { json: { records } })).status).toBe(200);
-      const { engine } = bench;
-      const fetch = engine.fetch.bind(engine);
-      const reads: number[] = [];
-      engine.fetch = (asked, options) => {
-        reads.push(...asked.map(({ offset }) => offset));
-        return fetch(asked, options);
-      };
-      const stream = await tenant.fetch(`/v1/topics/${topic}/records?partition=0`, {
-        headers: { accept: 'text/event-stream' },
-      });
-      await expect.poll(() => reads.length, { timeout: 20_000 }).toBeGreaterThan(3);
-      for (let i = 0; i < 30; i++) expect((await tenant.call('GET', '/v1/topics')).status).toBe(200);
-      // The log is not read to its end for a client that takes nothing.
-      expect(reads).not.toContain(160);
-      const reader = stream.body!.getReader();
-      let text = '';
-      let seen = 0;
-      while (seen < 160) {
-        const { value: bytes, done } = await reader.read();
-        expect(done, `after ${seen} events`).toBe(false);
-        text += Buffer.from(bytes!).toString();
-        for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-          const data = /^data: .*?"value":"(\d+) x/m.exec(text.slice(0, Math.min(end, 1_000)));
-          if (data) expect(Number(data[1])).toBe(seen++ % 80);
-          text = text.slice(end + 2);
-        }
-      }
-      await expect.poll(() => reads, { timeout: 20_000 }).toContain(160);
-      engine.fetch = fetch;
-      await reader.cancel();
-    });
-
     test('an event stream is refused once all streams together read as many partitions as allowed', async () => {
       const small = await httpBench(driver, {}, { subscribedPartitionsMax: 2 });
       try {

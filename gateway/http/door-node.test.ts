@@ -1,7 +1,9 @@
 import { bodyMemorySuite } from './body-memory.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
+import { hardReadsSuite } from './hard-reads.suite.ts';
 import { produceSuite } from './door.suite.ts';
 
 produceSuite('node');
 consumeSuite('node');
 bodyMemorySuite('node');
+hardReadsSuite('node');

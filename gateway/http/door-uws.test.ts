@@ -1,5 +1,6 @@
 import { bodyMemorySuite } from './body-memory.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
+import { hardReadsSuite } from './hard-reads.suite.ts';
 import { produceSuite } from './door.suite.ts';
 import { whereUwsLoads } from './servers/where-uws-loads.suite.ts';
 
@@ -7,4 +8,5 @@ await whereUwsLoads(() => {
   produceSuite('uws');
   consumeSuite('uws');
   bodyMemorySuite('uws');
+  hardReadsSuite('uws');
 });

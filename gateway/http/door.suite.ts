@@ -390,6 +390,34 @@ export function produceSuite(driver: Driver): void {
       expect(quota).toBe('requestsPerSecondMax');
     });
 
+    test('lines above a quota wait for it as often as needed, and are then stored in their order', async () => {
+      const other = await bench.tenant('patient');
+      await other.call('POST', '/v1/topics', { json: { name: 't', partitions: 1 } });
+      const { limiter } = bench.tenancy;
+      const debt = limiter.debt.bind(limiter);
+      let refusals = 2;
+      limiter.debt = (...asked) =>
+        refusals-- > 0 ? { delayMs: 1_050, quota: 'ingressBytesPerSecondMax' } : debt(...asked);
+      // Each is longer than the slices in which lines are parsed.
+      const lines = Array.from({ length: 6 }, (_, i) => JSON.stringify({ value: `${i} ${'x'.repeat(9_000)}` }));
+      const { text } = await other.call('POST', '/v1/topics/t/records', {
+        body: `${lines.join('\n')}\n`,
+        headers: { 'content-type': 'application/x-ndjson' },
+      });
+      limiter.debt = debt;
+      expect(refusals).toBeLessThan(0);
+      const told = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+      const offsets = [0, 1, 2, 3, 4, 5].map((offset) => ({ offset }));
+      expect(told).toMatchObject([...offsets, { records: 6, failed: 0 }]);
+      const { json } = await other.call('GET', '/v1/topics/t/records?max_records=100');
+      const values = (json['records'] as unknown as { value: string }[]).map(({ value }) => Number.parseInt(value, 10));
+      expect(values).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(bench.door.requestBytesHeld).toBe(0);
+    });
+
     test('an NDJSON stream is cut short with an error when its key is revoked', async () => {
       const other = await bench.tenant('revoked');
       const sent: ReadableStreamDefaultController<Uint8Array>[] = [];
