@@ -26,7 +26,7 @@ there. A key from it is sent to the address in it only.
 ${settingsTable(Object.values(clientSettings))}
 ## Limits
 
-Everything that could grow has a limit. These are fixed; the unit is in the name.
+Everything that could grow has a limit. These are fixed. The unit is in the name, and a comment in the named file says what each one bounds.
 
 ### Doors (gateway/settings.ts)
 

@@ -102,7 +102,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('endLeftovers', () => {
     ['of another folder', () => `${home.data}-other`, true],
     ['of a folder whose name begins with this one', () => `${home.data} other`, true],
     ['without a mark, which was given an old id', () => home.data, false],
-  ])('leaves an orphan alone %s', async (_, data, isMarked) => {
+  ])('leaves alone an orphan %s', async (_, data, isMarked) => {
     await startParent(data(), isMarked);
     await orphan();
     expect(await endLeftovers(home, systemClock)).toEqual([]);
