@@ -3,7 +3,7 @@
  * `partition=` that is ignored reads something else than the caller meant, and nobody would know.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
-import type { HttpExchange } from './servers/server.ts';
+import type { RequestHead } from './servers/server.ts';
 
 export interface KnownQuery {
   /** A refusal lists them. */
@@ -15,10 +15,10 @@ export interface KnownQuery {
 export const noQuery: KnownQuery = { names: [] };
 
 /** Throws InvalidRequest, whose field is the parameter. */
-export function refuseUnknownQuery(exchange: HttpExchange, { names, unlisted = [] }: KnownQuery): void {
-  if (exchange.queryString === '') return;
+export function refuseUnknownQuery(request: RequestHead, { names, unlisted = [] }: KnownQuery): void {
+  if (request.queryString === '') return;
   const seen = new Set<string>();
-  for (const name of exchange.query().keys()) {
+  for (const name of request.query().keys()) {
     if (!names.includes(name) && !unlisted.includes(name)) {
       const known = names.length === 0 ? 'this request takes none' : `use ${names.join(', ')}`;
       throw new InvalidRequest(name, `unknown query parameter '${name}': ${known}`);

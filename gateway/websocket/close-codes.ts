@@ -12,6 +12,7 @@ export interface CloseCode {
 
 export const closeCodes = {
   malformed: { code: 4400, reason: 'malformed message', reconnect: false },
+  unknownQuery: { code: 4400, reason: 'the URL takes no query parameter but ticket', reconnect: false },
   unauthenticated: { code: 4401, reason: 'API key missing, unknown or revoked', reconnect: false },
   forbidden: { code: 4403, reason: 'the cluster is not in service', reconnect: false },
   tooManyValues: {

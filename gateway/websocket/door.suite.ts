@@ -321,9 +321,14 @@ export function websocketDoorSuite(driver: Driver): void {
       await first.reply(1);
       expect(await connect(['headgate.v1.json'], `?ticket=${ticket}`, {}).closed()).toBe(4401);
       expect(await connect(['headgate.v1.json', 'bearer.wrong'], '', {}).closed()).toBe(4401);
+      expect(await connect(['headgate.v1.json', `bearer.${tenant.apiKey}`], '?topic=t', {}).closed()).toBe(4400);
+      expect(await connect(['headgate.v1.json', 'bearer.wrong'], '?topic=t', {}).closed()).toBe(4401);
       const refused = connect([], '', {});
       const [, response] = (await once(refused.socket, 'unexpected-response')) as [unknown, { statusCode: number }];
       expect(response.statusCode).toBe(401);
+      const unknown = connect([], '?topic=t', { authorization: `Bearer ${tenant.apiKey}` });
+      const [, answer] = (await once(unknown.socket, 'unexpected-response')) as [unknown, { statusCode: number }];
+      expect(answer.statusCode).toBe(400);
     });
 
     test('a revoked key closes its sockets, and the connection count drops', async () => {

@@ -3,11 +3,12 @@
  * subprotocol entry `bearer.<API key>`, or as a one-use ?ticket=. A browser does not see the status of a refused upgrade.
  * So a client that used one of the latter two is let in and closed with the code that says why.
  */
-import type { Failure } from '../../engine/kernel/failure.ts';
+import { type Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { QuotaExceeded, Unauthenticated } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import { problemOf, problem } from '../http/failures.ts';
 import { type DoorParts, guard } from '../http/guard.ts';
+import { type KnownQuery, refuseUnknownQuery } from '../http/known-query.ts';
 import { replyJson } from '../http/reply-headers.ts';
 import { replyProblem } from '../http/reply-problem.ts';
 import type { Route, UpgradeAnswer, UpgradeRequest, WebSocketPeer, WebSocketSession } from '../http/servers/server.ts';
@@ -24,6 +25,8 @@ import { Tickets } from './tickets.ts';
 const path = '/v1/ws';
 const protocols = ['headgate.v1.json', 'headgate.v1.bin'] as const;
 const bearerPrefix = 'bearer.';
+/** What is read, and from where, is said in commands. */
+const ticketOnly: KnownQuery = { names: ['ticket'] };
 
 export class WebSocketDoor {
   readonly #parts: DoorParts;
@@ -97,6 +100,7 @@ export class WebSocketDoor {
     try {
       const principal = await this.#principalOf(request);
       servingCluster(this.#parts.context, principal);
+      refuseUnknownQuery(request, ticketOnly);
       admitConnection(this.#parts.context, principal);
       return { accept: this.#open(principal, protocol === 'headgate.v1.bin'), ...chosen };
     } catch (error) {
@@ -143,6 +147,7 @@ function refusal(answer: ReturnType<typeof problem>): UpgradeAnswer {
 
 function closeCodeOf(error: Failure): CloseCode {
   if (error instanceof QuotaExceeded) return closeCodes.quota;
+  if (error instanceof InvalidRequest) return closeCodes.unknownQuery;
   return error instanceof Unauthenticated ? closeCodes.unauthenticated : closeCodes.forbidden;
 }
 
