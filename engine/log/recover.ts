@@ -167,7 +167,7 @@ async function readLog(
     const parts = await Promise.all(
       kept
         .slice(from, from + logsTogetherMax)
-        .map((log) => unpublished(context, log, directory, scan.durableLsn).catch(ifGivenUp)),
+        .map((log) => unpublished(context, log, directory, scan.durableLsn, isGivenUp).catch(ifGivenUp)),
     );
     for (const part of parts) {
       if (!part) continue;
@@ -196,6 +196,7 @@ async function unpublished(
   found: FoundLog,
   directory: string,
   durableLsn: number,
+  isGivenUp: boolean,
 ): Promise<RollUpLog> {
   const { topicId, partition } = found;
   const { last, startOffset, endOffset, fold, foldedTo } = await loadLogEnd(context, topicId, partition);
@@ -203,18 +204,20 @@ async function unpublished(
   const places: (BatchPlace | undefined)[] = [];
   let end = foldedTo;
   let epoch = fold.epochs.latest;
-  const refused = (what: string): DataCorrupt =>
-    new DataCorrupt(directory, 0, `log ${uuidText(topicId)}-${partition} ${what}`);
   for (const [i, batch] of found.batches.entries()) {
     const base = baseOffset(batch, 0);
     const next = lastOffset(batch, 0) + 1;
     if (next <= foldedTo) continue;
+    let wrong: string | undefined;
     // Below the start, retention leaves gaps; above it, a gap means a missing batch.
-    if (base !== end && base > startOffset) {
-      throw refused(`goes from offset ${end} to ${base}, which leaves a gap`);
+    if (base !== end && base > startOffset) wrong = `goes from offset ${end} to ${base}, which leaves a gap`;
+    else if (leaderEpoch(batch, 0) < epoch) {
+      wrong = `has leader epoch ${leaderEpoch(batch, 0)} at offset ${base}, behind epoch ${epoch}`;
     }
-    if (leaderEpoch(batch, 0) < epoch) {
-      throw refused(`has leader epoch ${leaderEpoch(batch, 0)} at offset ${base}, behind epoch ${epoch}`);
+    if (wrong !== undefined) {
+      // What lies before it is kept.
+      if (isGivenUp) break;
+      throw new DataCorrupt(directory, 0, `log ${uuidText(topicId)}-${partition} ${wrong}`);
     }
     epoch = leaderEpoch(batch, 0);
     batches.push(batch);

@@ -171,18 +171,41 @@ describe('scan of a write-ahead log', () => {
     await expect(world.recover()).rejects.toThrow(DataCorrupt);
   });
 
-  it('keeps what lies before the damage once an operator has given up the rest', async () => {
-    const world = new World({ walChunkBytesMax: 300 });
-    const log = await world.open(await world.startSession());
-    for (let i = 0; i < 9; i++) await world.append(log, batchOf([`v${i}`]));
-    world.crash('all');
-    world.disk.flipBit(`${world.walDirectory}/00000001.wal`, 100 * 8);
-    await expect(world.recover()).rejects.toThrow(DataCorrupt);
-    world.disk.create('/v1/given-up').close();
-    const values = await recoveredValues(world);
-    expect(values.length).toBeGreaterThan(0);
-    expect(values).toEqual(Array.from(values, (_, i) => `v${i}`));
-    expect(world.disk.exists('/v1/given-up')).toBe(false);
+  it('goes on behind the damage once an operator has given it up: it costs the logs whose records it hit', async () => {
+    const damages: [name: string, change: (world: World, paths: readonly string[]) => void, lost: number][] = [
+      ['a record', ({ disk }, paths) => disk.flipBit(paths[1]!, 100 * 8), 3],
+      ['the header of a chunk', ({ disk }, paths) => disk.flipBit(paths[1]!, 20 * 8), 0],
+      [
+        'the last record of a chunk',
+        ({ disk }, [, path]) => disk.flipBit(path!, (disk.open(path!).sizeBytes() - 1) * 8),
+        3,
+      ],
+      ['a whole chunk', ({ disk }, paths) => disk.remove(paths[1]!), 9],
+    ];
+    for (const [name, change, lost] of damages) {
+      const world = new World({ walChunkBytesMax: 500 });
+      const store = await world.startSession();
+      const partitions = [0, 1, 2];
+      const logs = await Promise.all(partitions.map((p) => world.open(store, 1, {}, topicA, p)));
+      for (let i = 0; i < 3; i++) for (const log of logs) await world.append(log, batchOf([`v${i}`]));
+      const paths = world.disk.list(world.walDirectory).map((one) => `${world.walDirectory}/${one}`);
+      expect(paths.length).toBeGreaterThan(2);
+      world.crash('all');
+      change(world, paths);
+      await expect(world.recover(), name).rejects.toThrow(DataCorrupt);
+      world.disk.create('/v1/given-up').close();
+      await world.recover();
+      const next = await world.startSession();
+      let missing = 0;
+      for (const p of partitions) {
+        const values = await world.values(await world.open(next, 9, {}, topicA, p));
+        expect(values, name).toEqual(Array.from(values, (_, i) => `v${i}`));
+        missing += 3 - values.length;
+      }
+      expect(missing, name).toBeLessThanOrEqual(lost);
+      expect(missing > 0, name).toBe(lost > 0);
+      expect(world.disk.exists('/v1/given-up')).toBe(false);
+    }
   });
 
   it('notices a chunk that is missing in the middle', async () => {

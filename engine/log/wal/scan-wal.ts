@@ -17,6 +17,7 @@ import {
   walChunkHeaderBytes,
   walChunkName,
   walChunkNumber,
+  type WalRecordHeader,
   walRecordHeaderBytes,
 } from './wal-format.ts';
 
@@ -64,7 +65,7 @@ interface ScanOptions {
   readonly directory: string;
   readonly sessionEpoch: number;
   readonly sliceBytes: number;
-  /** Damage ends the log where it lies, as a torn tail does: an operator has given up what is behind it. */
+  /** An operator has given up what is damaged: the scan goes on behind it. */
   readonly isGivenUp?: boolean;
 }
 
@@ -103,8 +104,9 @@ export async function scanWal(options: ScanOptions, visit: (record: ScannedRecor
     chunk ??= await readChunk(options, paths[i]!, numbers[i]!, sessionEpoch);
     const next =
       i + 1 < numbers.length ? await readChunk(options, paths[i + 1]!, numbers[i + 1]!, sessionEpoch) : undefined;
+    // Damage at the end of a chunk, which this one proves.
+    if (broken && isProven(chunk, 0, broken, isGivenUp)) broken = undefined;
     if (broken) {
-      if (!isGivenUp) findWitness(chunk, 0, broken);
       totals.ignoredBytes += chunk.bytes.length;
     } else {
       broken = scanChunk(chunk, next, visit, totals, isGivenUp);
@@ -122,10 +124,10 @@ function scanChunk(
   totals: Totals,
   isGivenUp: boolean,
 ): Break | undefined {
-  const { path, bytes, lsn, salt } = chunk;
-  if (lsn === undefined || salt === undefined) {
-    const start: Break = { path, position: 0, lsn: lsnOfBrokenChunk(chunk, next) };
-    if (!isGivenUp) findWitness(chunk, 0, start);
+  const { path, bytes, salt } = chunk;
+  const lsn = chunk.lsn ?? lsnOfBrokenChunk(chunk, next);
+  const start: Break = { path, position: 0, lsn };
+  if (salt === undefined || (chunk.lsn === undefined && !isProven(chunk, 0, start, isGivenUp))) {
     totals.ignoredBytes += bytes.length;
     return start;
   }
@@ -134,37 +136,67 @@ function scanChunk(
   const end = Math.min(bytes.length, stated ?? Infinity);
   let at = walChunkHeaderBytes;
   for (;;) {
-    const header = decodeRecordHeader(bytes, at, salt);
-    if (!header || header.lsn !== lsn + at) break;
-    const from = at + walRecordHeaderBytes;
-    const batch = bytes.subarray(from, from + header.batchBytes);
-    if (from + header.batchBytes > end || !isBatchOf(header, batch)) break;
-    at = from + header.batchBytes;
-    visit({ topicId: header.topicId, partition: header.partition, batch, path, position: from, endLsn: lsn + at });
-    totals.records++;
-    totals.bytes += batch.length;
-    totals.durableLsn = Math.max(totals.durableLsn, header.durableLsn);
+    const record = recordAt(bytes, at, salt, lsn, end);
+    if (record) {
+      const { topicId, partition, batch, durableLsn } = record;
+      const position = at + walRecordHeaderBytes;
+      at = position + batch.length;
+      visit({ topicId, partition, batch, path, position, endLsn: lsn + at });
+      totals.records++;
+      totals.bytes += batch.length;
+      totals.durableLsn = Math.max(totals.durableLsn, durableLsn);
+      continue;
+    }
+    totals.endLsn = lsn + at;
+    const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;
+    const found: Break = { path, position: at, lsn: lsn + at };
+    const goesOn = !isWhole && isProven({ ...chunk, lsn }, at, found, isGivenUp, end);
+    const behind = goesOn ? nextRecordHeader(bytes, at + 1, salt, lsn) : -1;
+    if (behind < 0) {
+      totals.ignoredBytes += bytes.length - at;
+      return isWhole ? undefined : found;
+    }
+    totals.ignoredBytes += behind - at;
+    at = behind;
   }
-  totals.ignoredBytes += bytes.length - at;
-  totals.endLsn = lsn + at;
-  const isWhole = stated !== undefined && at === stated && next!.number === chunk.number + 1;
-  if (isWhole) return undefined;
-  const found: Break = { path, position: at, lsn: lsn + at };
-  if (!isGivenUp) findWitness(chunk, at, found, end);
-  return found;
 }
 
-/** Throws when a good record at or behind `from` says that the log was synced beyond the break. */
-function findWitness(chunk: Chunk, from: number, broken: Break, to = chunk.bytes.length): void {
+/** The whole, intact record of this place that ends at or before `end`. */
+function recordAt(
+  bytes: Buffer,
+  at: number,
+  salt: number,
+  lsn: number,
+  end: number,
+): (WalRecordHeader & { readonly batch: Buffer }) | undefined {
+  const header = decodeRecordHeader(bytes, at, salt);
+  if (!header || header.lsn !== lsn + at) return undefined;
+  const from = at + walRecordHeaderBytes;
+  const batch = bytes.subarray(from, from + header.batchBytes);
+  return from + header.batchBytes <= end && isBatchOf(header, batch) ? { ...header, batch } : undefined;
+}
+
+/**
+ * Whether a good record at or behind `from` says that the log was synced beyond the break. Throws when it was, unless what
+ * is damaged has been given up.
+ */
+function isProven(
+  chunk: Chunk,
+  from: number,
+  broken: Break,
+  isGivenUp: boolean,
+  to: number = chunk.bytes.length,
+): boolean {
   const { bytes, salt, lsn } = chunk;
-  if (salt === undefined) return;
+  if (salt === undefined) return false;
   const next = (at: number): number => nextRecordHeader(bytes, at, salt, lsn);
   for (let at = next(from); at >= 0 && at < to; at = next(at + 1)) {
     const { durableLsn } = decodeRecordHeader(bytes, at, salt)!;
-    if (durableLsn > broken.lsn) {
-      throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');
-    }
+    if (durableLsn <= broken.lsn) continue;
+    if (isGivenUp) return true;
+    throw new DataCorrupt(broken.path, broken.position, 'damage to what was synced (a later record proves it)');
   }
+  return false;
 }
 
 /** The lsn of a chunk with a bad header, from a record in it or from the header of the next chunk. */
