@@ -36,10 +36,20 @@ export class FairTurns {
    * caller limits how much of it waits: a connection waits with one request, and is not read meanwhile.
    */
   begin(clusterId: string, work: () => void): void {
-    const share = this.#shares.get(clusterId);
-    if (this.#isRunning) this.#shareOf(clusterId).beginning.push(work);
-    else if (share && (share.usedMs >= this.#turnMsMax || share.beginning.length > 0)) share.beginning.push(work);
+    if (this.mustWait(clusterId)) this.later(clusterId, work);
     else this.#run(clusterId, work);
+  }
+
+  /** Like begin, and never within this call. */
+  later(clusterId: string, work: () => void): void {
+    this.#shareOf(clusterId).beginning.push(work);
+  }
+
+  /** Whether work of the cluster has to wait for a later turn. */
+  mustWait(clusterId: string): boolean {
+    if (this.#isRunning) return true;
+    const share = this.#shares.get(clusterId);
+    return share !== undefined && (share.usedMs >= this.#turnMsMax || share.beginning.length > 0);
   }
 
   /** Runs `work` of a request that has begun, now, and counts its time. */

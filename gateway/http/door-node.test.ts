@@ -1,4 +1,5 @@
 import { bodyMemorySuite } from './body-memory.suite.ts';
+import { clusterTurnsSuite } from './cluster-turns.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
 import { hardReadsSuite } from './hard-reads.suite.ts';
 import { produceSuite } from './door.suite.ts';
@@ -7,3 +8,4 @@ produceSuite('node');
 consumeSuite('node');
 bodyMemorySuite('node');
 hardReadsSuite('node');
+clusterTurnsSuite('node');

@@ -5,6 +5,7 @@ import { Lanes } from '../../engine/kernel/lanes.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
+import { FairTurns } from '../fair-turns.ts';
 import { largeAnswersMax } from '../several-turns.ts';
 import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './servers/choose-server.ts';
@@ -68,6 +69,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
+    turns: new FairTurns(context.clock, settings.clusterTurnMsMax),
     bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
     largeAnswers: new Lanes(largeAnswersMax),
   };

@@ -4,6 +4,7 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest, heldBackMs } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
+import type { FairTurns } from '../fair-turns.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
@@ -21,6 +22,7 @@ export interface DoorParts {
   readonly credentials: Credentials;
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
+  readonly turns: FairTurns;
   readonly bodyMemory: BodyMemory;
   /** For answers built over several turns. */
   readonly largeAnswers: Lanes;

@@ -52,14 +52,41 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   const encoding = contentCoding(exchange.header('content-encoding'));
   const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
   if (encoding === undefined) {
-    exchange.lendBody(produceBytesMax, (body) => takeJson(parts, exchange, principal, acks, body), onTooLarge);
+    exchange.lendBody(produceBytesMax, (body) => takeInTurn(parts, exchange, principal, acks, body), onTooLarge);
     return;
   }
   const unpack = (body: Buffer): void =>
     settle(context, exchange, async () =>
-      takeJson(parts, exchange, principal, acks, await expand(exchange, body, encoding, produceBytesMax)),
+      takeInTurn(parts, exchange, principal, acks, await expand(exchange, body, encoding, produceBytesMax)),
     );
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
+}
+
+/** Up to this size a body takes less time than it takes to keep account of it. */
+const largeBodyBytesMin = 16 * 1024;
+
+/** A large body is parsed in its cluster's share of a turn (fair-turns.ts), now or later. */
+function takeInTurn(
+  parts: DoorParts,
+  exchange: HttpExchange,
+  principal: Principal,
+  acks: Acks,
+  body: Uint8Array,
+): void {
+  const { context, turns, bodyMemory } = parts;
+  const { clusterId } = principal;
+  const { length } = body;
+  if (length < largeBodyBytesMin) return takeJson(parts, exchange, principal, acks, body);
+  if (!turns.mustWait(clusterId)) {
+    return turns.timed(clusterId, () => takeJson(parts, exchange, principal, acks, body));
+  }
+  if (!bodyMemory.tryTake(clusterId, length)) throw bodyMemory.refusal(clusterId, length);
+  // It may be lent for this call only.
+  const kept = Buffer.from(body);
+  turns.later(clusterId, () => {
+    bodyMemory.give(clusterId, length);
+    if (!exchange.aborted) settle(context, exchange, () => takeJson(parts, exchange, principal, acks, kept));
+  });
 }
 
 /** If the topic must be created first, the records are views of a copy: `body` is valid during this call only. */
