@@ -136,6 +136,33 @@ describe('watched rows', () => {
     expect(rows.get('a')?.value).toBe('one');
   });
 
+  it('read all rows again after every gap, also after one that comes while they are read again', async () => {
+    const { clock, open, put } = start();
+    let lose = false;
+    let slow = false;
+    const rows = await open(({ op }) => {
+      if (op === 'deliver' && lose) throw new StoreUnavailable('lost');
+      return op === 'range' && slow ? { replyDelayMs: 500 } : undefined;
+    });
+    const putUnseen = async (sk: string): Promise<void> => {
+      lose = true;
+      await put(sk, 'x');
+      await clock.settle();
+      lose = false;
+    };
+    for (const sk of ['a', 'b', 'c']) {
+      await putUnseen(sk);
+      await clock.advance(1_000);
+      expect(rows.get(sk)?.value).toBe('x');
+    }
+    slow = true;
+    await putUnseen('d');
+    await clock.advance(200);
+    await putUnseen('e');
+    await clock.advance(3_000);
+    expect(['d', 'e'].map((sk) => rows.get(sk)?.value)).toEqual(['x', 'x']);
+  });
+
   it('receive nothing after close', async () => {
     const { clock, open, put, changes } = start();
     const rows = await open();

@@ -123,3 +123,16 @@ it('takes an authorization id only if it is that of the user, and nothing with a
   token = Buffer.from(`${user}\0${user}\0${password}`);
   expect((await attempts(1))[0]!.result).toEqual({ ok: true });
 });
+
+it('lets nobody authenticate before a handshake, twice, or after the end', async () => {
+  const illegal = { ok: false, errorCode: errorCode.illegalSaslState };
+  const events = { ready: () => undefined, refused: () => undefined };
+  expect(await new Login(context, events).authenticate(token)).toMatchObject(illegal);
+  const [{ login }] = (await attempts(1)) as [Attempt];
+  expect(await login.authenticate(token)).toMatchObject(illegal);
+  expect(login.handshake(1, 'PLAIN')).toBe(errorCode.illegalSaslState);
+  expect(connections()).toBe(1);
+  login.end();
+  expect(await login.authenticate(token)).toMatchObject(illegal);
+  expect(connections()).toBe(0);
+});

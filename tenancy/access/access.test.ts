@@ -4,7 +4,9 @@ import { seededRandom } from '../../engine/kernel/random.ts';
 import { StoreUnavailable } from '../../engine/ports.ts';
 import { InvalidRequest, Overloaded } from '../../engine/kernel/failure.ts';
 import { Forbidden, NotFound } from '../failures.ts';
+import type { StoreFaults } from '../../engine/store-memory.ts';
 import { newCluster, world } from '../gateways.suite.ts';
+import { apiKeysPk } from '../rows/api-key.ts';
 import { newKeyId } from '../ids.ts';
 import { formatApiKey, newSecret, parseApiKey } from './api-key-text.ts';
 import { VerifiedKeys } from './verified-keys.ts';
@@ -177,6 +179,34 @@ describe('access', () => {
     clock.jumpWall(3_600_000);
     await clock.advance(60_000);
     expect(tenancy.access.authenticate(old.apiKey)).toBeUndefined();
+  });
+
+  it('ends a grace period on every gateway at once, and outlives a store that is away at that moment', async () => {
+    const { clock, open, store } = world();
+    let isAway = false;
+    const faults: StoreFaults = () => {
+      if (isAway) throw new StoreUnavailable('away');
+      return undefined;
+    };
+    const [a, b] = [await open(faults), await open(faults)];
+    const clusterId = await newCluster(a);
+    for (const away of [false, true]) {
+      const old = await a.issueKey(clusterId, 'app');
+      await a.rotateKey(clusterId, old.keyId, 1_000);
+      await clock.settle();
+      isAway = away;
+      // Both remove the row, so one of them finds it changed.
+      await clock.advance(1_000);
+      for (const gateway of [a, b]) expect(gateway.access.authenticate(old.apiKey)).toBeUndefined();
+      await clock.advance(600_000);
+      isAway = false;
+    }
+    const { rows } = await store.range(apiKeysPk, {});
+    // The two new keys, and the one that nobody could remove: the next start does.
+    expect(rows).toHaveLength(3);
+    await open();
+    await clock.advance(1_000);
+    expect((await store.range(apiKeysPk, {})).rows).toHaveLength(2);
   });
 
   it('removes keys whose grace period ended while no gateway ran', async () => {

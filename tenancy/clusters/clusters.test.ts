@@ -147,6 +147,7 @@ describe('clusters', () => {
     }
     await expect(a.updateCluster('nosuchcluster', {})).rejects.toThrow(NotFound);
     await expect(a.updateCluster(clusterId, { limits: { groupsMax: -1 } })).rejects.toThrow(InvalidRequest);
+    await expect(a.updateCluster(clusterId, { defaultPartitions: 0 })).rejects.toThrow(InvalidRequest);
     await expect(a.updateCluster(clusterId, { state: 'deleting' as 'serving' })).rejects.toThrow(InvalidRequest);
   });
 
