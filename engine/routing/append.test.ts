@@ -176,6 +176,23 @@ describe('appends', () => {
     expect(codes(...again)).toEqual([0, 0]);
   });
 
+  it('that an owner sent back count among the bytes that may wait', async () => {
+    const w = await world([1], { heldBytesPerPartitionMax: 140 });
+    for (let round = 0; round < 3; round++) {
+      let refusals = 3;
+      w.broker(1).produceFault = () => (refusals-- > 0 ? 6 : undefined);
+      // The one that was refused for want of room comes again.
+      const first = append(w, round * 2);
+      await w.clock.settle();
+      expect(w.broker(1).count(0)).toBeGreaterThan(0);
+      const sent = [append(w, round * 2 + 1), append(w, round * 2 + 2)];
+      expect(codes(first, ...sent)).toEqual([undefined, undefined, 6]);
+      await w.clock.advance(1_000);
+      expect(codes(first, ...sent)).toEqual([0, 0, 6]);
+      expect(w.routing.metrics()['appendQueuedBytes']).toBe(0);
+    }
+  });
+
   it('follow a move in order while answers of the old owner are in flight', async () => {
     const w = await world([1]);
     append(w, 0);
