@@ -111,7 +111,8 @@ it('sends fetched records completely before their memory is reused', async () =>
     sessionEpoch: -1,
     topics: [{ topic: 't', partitions }],
   });
-  for (let round = 0; round < 15; round++) {
+  // On a busy machine it may take more rounds until memory has come back before the next fetch needs some.
+  for (let round = 0; round < 15 || (reused === 0 && round < 300); round++) {
     const answers = await Promise.all(clients.map((client) => client.ask(1, 11, request)));
     for (const { responses } of answers) {
       const [run] = responses[0]!.partitions[0]!.records!;
