@@ -14,7 +14,7 @@ export interface HttpDoorSettings {
   /** HS256 secret of WebSocket tickets. Absent: generated at start, so a ticket is valid in this process only. */
   readonly ticketSecret?: Uint8Array;
   readonly websocketMessageBytesMax: number;
-  /** How long the JSON bodies and lines of one cluster may hold a turn of the event loop (fair-turns.ts). */
+  /** How long the JSON bodies of one cluster may hold a turn of the event loop (fair-turns.ts). */
   readonly clusterTurnMsMax: number;
 }
 

@@ -145,7 +145,7 @@ class LineProducer {
   #take(chunk: Buffer): void {
     if (this.#finished || this.#ended) return;
     for (let at = 0; at < chunk.length; at += sliceBytes) this.#unread.push(chunk.subarray(at, at + sliceBytes));
-    this.#workInTurn();
+    this.#work();
   }
 
   /** Parses what has arrived, as far as the limits allow, and no more lines per turn than other work can wait for. */
@@ -165,20 +165,12 @@ class LineProducer {
     else this.#steer();
   }
 
-  /** Now, or when its cluster's share of a turn allows it (fair-turns.ts). */
-  #workInTurn(): void {
-    const { turns } = this.#parts;
-    const { clusterId } = this.#principal;
-    if (turns.mustWait(clusterId)) this.#workLater();
-    else turns.timed(clusterId, () => this.#work());
-  }
-
   /** Also called after an answer. It never re-enters the producer, whose callback may be running. */
   #workLater(): void {
     if (this.#working) return;
     this.#working = true;
     this.#flow?.pause();
-    this.#parts.turns.later(this.#principal.clusterId, () => {
+    this.#parts.context.clock.endOfTurn(() => {
       this.#working = false;
       this.#safely(() => this.#work());
     });
@@ -201,7 +193,7 @@ class LineProducer {
 
   #end(): void {
     this.#bodyEnded = true;
-    this.#workInTurn();
+    this.#work();
   }
 
   #finish(): void {
