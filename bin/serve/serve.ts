@@ -8,7 +8,7 @@ import { letHeapGrow } from './heap-growth.ts';
 import { type ServeSettings, serveSettings } from './settings.ts';
 import { startFailureExit, startFailureText } from './start-failure.ts';
 import { startFleet } from './start-fleet.ts';
-import { outliveHangUps } from './stop-signal.ts';
+import { endOnStopSignal, outliveHangUps } from './stop-signal.ts';
 
 /** Every setting in one of them (cli.test.ts). */
 const helpGroups: Readonly<Record<string, readonly (keyof ServeSettings)[]>> = {
@@ -82,6 +82,7 @@ async function serve(
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
   letHeapGrow();
+  endOnStopSignal();
   outliveHangUps();
   if (settings.role === 'controller') {
     const { serveController } = await import('./serve-controller.ts');

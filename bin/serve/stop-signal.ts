@@ -1,6 +1,23 @@
 import { isatty } from 'node:tty';
 import { endAtOnce } from '../broker/end-at-once.ts';
 
+const stopSignals = ['SIGINT', 'SIGTERM'] as const;
+
+/**
+ * Until `onStopSignal`, Ctrl-C and SIGTERM end the program as they would by themselves. Only the first process of a
+ * container would not notice them without a listener, and would have to be killed after a start that does not succeed.
+ */
+export function endOnStopSignal(): void {
+  for (const signal of stopSignals) process.on(signal, endBySignal);
+}
+
+function endBySignal(signal: NodeJS.Signals): void {
+  process.off(signal, endBySignal);
+  // For a service manager that is a clean end.
+  process.kill(process.pid, signal);
+  endAtOnce();
+}
+
 /** Ctrl-C and SIGTERM stop the program cleanly; a second one ends it at once. */
 export function onStopSignal(stop: () => Promise<void>): void {
   let stopping = false;
@@ -16,8 +33,10 @@ export function onStopSignal(stop: () => Promise<void>): void {
       },
     );
   };
-  process.on('SIGINT', signalled);
-  process.on('SIGTERM', signalled);
+  for (const signal of stopSignals) {
+    process.on(signal, signalled);
+    process.off(signal, endBySignal);
+  }
 }
 
 const standardStreams = [0, 1, 2];
