@@ -58,6 +58,6 @@ async function copyOf(
   const { storeSource } = await import('../backup-segments.ts');
   const local = { disk: systemDisk, directory: '' };
   const settings = { segments, segmentsEndpoint, durability: 'fsync' };
-  const store = await openSegments(settings, local, systemClock, (text) => warn(`${text}\n`));
+  const { segments: store } = await openSegments(settings, local, systemClock, (text) => warn(`${text}\n`));
   return backUp(data, target, storeSource(store, segments));
 }

@@ -35,7 +35,7 @@ import type { CountGuard } from '../../tenancy/tenancy.ts';
 import { checkVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import { socketNetwork } from '../../infra/network/socket-network.ts';
-import { openSegments } from '../../infra/segments/open-segments.ts';
+import { type OpenedSegments, openSegments } from '../../infra/segments/open-segments.ts';
 import { brokerFlags, brokerHome, brokerSlot, brokerSlotsLeft, slotsMax } from './broker-slots.ts';
 import { compiledPrograms } from '../compiled-programs.ts';
 import type { DataFolder } from '../data-folder.ts';
@@ -62,6 +62,8 @@ export interface AssembledEngine {
   readonly controller: Control;
   /** See Controller.settled. */
   readonly settled: Promise<boolean>;
+  /** Of a bucket; undefined for segments in the data folder. */
+  readonly segmentsTrouble: OpenedSegments['trouble'] | undefined;
   /** Stops the brokers gracefully when this process owns them, then stops the readers of the store. */
   stop(): Promise<void>;
 }
@@ -88,7 +90,7 @@ export async function assembleEngine(parts: AssembleParts): Promise<AssembledEng
   const isInProcess = !isGateway && !processes;
   if (!isGateway) await endDetached({ store, clock, random }, folder);
   const network = isInProcess ? memoryNetwork(clock) : socketNetwork(clock);
-  const segments = await segmentsOf(settings, folder, log);
+  const { segments, trouble: segmentsTrouble } = await segmentsOf(settings, folder, log);
   const fleet = processes ?? brokersHere({ settings, segments, store, network, log });
   const catalogue = new StoreCatalogue(store, clock);
   pauseOptimizerInFailovers(catalogue, clock);
@@ -116,6 +118,7 @@ export async function assembleEngine(parts: AssembleParts): Promise<AssembledEng
     engine: wholeEngine(catalogue, routing, control),
     controller: control,
     settled: controlled.settled,
+    segmentsTrouble,
     async stop() {
       routing.close();
       await controlled.stop();
@@ -143,7 +146,7 @@ export async function assembleController(
     logFile: ({ brokerId }) => join(folder.logs, `broker-${brokerId}.log`),
   });
   const network = socketNetwork(systemClock);
-  const segments = await segmentsOf(settings, folder, log);
+  const { segments } = await segmentsOf(settings, folder, log);
   const controlled = await controlling({ settings, folder, segments, store, log, fleet, network, others });
   return {
     controller: controlled.control,
@@ -182,7 +185,7 @@ function visiting(
   return { control, settled: Promise.resolve(isAgain), stop };
 }
 
-function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<SegmentStore> {
+function segmentsOf(settings: ServeSettings, folder: DataFolder, log: (line: string) => void): Promise<OpenedSegments> {
   return openSegments(settings, { disk: systemDisk, directory: folder.segments }, systemClock, log);
 }
 

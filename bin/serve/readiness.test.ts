@@ -22,7 +22,7 @@ function setUp(freeBytesFloor: number, parts: Partial<ReadinessParts> = {}) {
   const readiness = new Readiness({
     clock: systemClock,
     folder,
-    hasSegments: true,
+    segmentsTrouble: undefined,
     freeBytesFloor,
     store,
     lockWatch: { trouble: () => undefined },
@@ -66,4 +66,10 @@ it('is not ready while another process holds the lock of the metadata store for 
   const { folder, readiness } = setUp(0, { lockWatch: { trouble: () => trouble } });
   for (const id of [1, 2]) mkdirSync(folder.volume(id));
   expect(await readiness.look()).toEqual({ isReady: false, reasons: [trouble] });
+});
+
+it('tells why a bucket of segments cannot be used, and is ready as long as brokers store without it', async () => {
+  const { folder, readiness } = setUp(0, { segmentsTrouble: async () => 'segments: s3://b cannot be reached' });
+  for (const id of [1, 2]) mkdirSync(folder.volume(id));
+  expect(await readiness.look()).toEqual({ isReady: true, reasons: ['segments: s3://b cannot be reached'] });
 });

@@ -14,8 +14,8 @@ import type { LockWatch } from './lock-watch.ts';
 export interface ReadinessParts {
   readonly clock: Clock;
   readonly folder: Pick<DataFolder, 'meta' | 'segments' | 'volume'>;
-  /** Whether segments lie in the folder. */
-  readonly hasSegments: boolean;
+  /** What is wrong with the bucket of the segments; undefined when they lie in the folder. */
+  readonly segmentsTrouble: (() => Promise<string | undefined>) | undefined;
   /** The free space that brokers leave on their volumes: below it they refuse records. */
   readonly freeBytesFloor: number;
   readonly store: Pick<LmdbStore, 'trouble'>;
@@ -79,7 +79,7 @@ interface Disks {
 async function lookAtDisks({
   clock,
   folder,
-  hasSegments,
+  segmentsTrouble,
   freeBytesFloor,
   store,
   lockWatch,
@@ -89,9 +89,10 @@ async function lookAtDisks({
     const trouble = await diskTrouble(clock, place);
     return trouble === undefined ? [] : [`the disk of ${what} ${trouble}`];
   };
-  const [meta, segments, ...volumes] = await Promise.all([
+  const [bucket, meta, segments, ...volumes] = await Promise.all([
+    segmentsTrouble?.(),
     told('the metadata store', { path: folder.meta, freeBytesFloor: metaFreeBytesFloor }),
-    hasSegments ? told('the segments', { path: folder.segments, freeBytesFloor }) : [],
+    segmentsTrouble ? [] : told('the segments', { path: folder.segments, freeBytesFloor }),
     ...fleet
       .brokers()
       .map(({ brokerId }) => told(`broker ${brokerId}`, { path: folder.volume(brokerId), freeBytesFloor })),
@@ -99,5 +100,7 @@ async function lookAtDisks({
   const trouble = store.trouble() ?? lockWatch.trouble();
   const shared = [...meta, ...(meta.length === 0 && trouble !== undefined ? [trouble] : []), ...segments];
   const isEveryVolume = volumes.length > 0 && volumes.every((each) => each.length > 0);
-  return { canStore: shared.length === 0 && !isEveryVolume, reasons: [...shared, ...volumes.flat()] };
+  // Without its bucket a broker still stores, until its write-ahead log is full.
+  const reasons = [...shared, ...(bucket === undefined ? [] : [bucket]), ...volumes.flat()];
+  return { canStore: shared.length === 0 && !isEveryVolume, reasons };
 }

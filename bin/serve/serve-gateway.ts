@@ -66,12 +66,19 @@ export async function serveGateway(
   const tenancy = await openTenancy({ store, clock, random, settings: { profile: settings.quotaProfile } });
   const { counts } = tenancy;
   const assembled = await assembleEngine({ settings, folder, store, log: logLine, processes, counts });
-  const { engine, controller } = assembled;
+  const { engine, controller, segmentsTrouble } = assembled;
   const tls = await certificate;
   const context = gatewayContext(settings, engine, tenancy);
   const { freeBytesFloor } = logSettingsDefault;
-  const hasSegments = settings.segments === '';
-  const readiness = new Readiness({ clock, folder, hasSegments, freeBytesFloor, store, lockWatch, fleet: controller });
+  const readiness = new Readiness({
+    clock,
+    folder,
+    segmentsTrouble,
+    freeBytesFloor,
+    store,
+    lockWatch,
+    fleet: controller,
+  });
   const engineServes = controller.start();
   // The failure is reported where it is awaited; until then it must not be an unhandled rejection.
   const ended = engineServes.catch(() => undefined);

@@ -14,7 +14,7 @@ it('a port in use is named, with the flags that choose another', async () => {
   const [error] = (await once(second, 'error')) as [Error];
   first.close();
   expect(startFailureText(error)).toBe(
-    `port ${port} of 127.0.0.1 is in use: see --kafka-port, --http-port and --admin-port`,
+    `port ${port} of 127.0.0.1 is in use: see --kafka-port, --kafka-broker-port, --http-port and --admin-port`,
   );
   expect(startFailureExit(error)).toBe(1);
 });

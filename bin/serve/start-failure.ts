@@ -6,7 +6,7 @@ import { exitCodes } from '../command-failure.ts';
 export function startFailureText(error: unknown): string {
   const failure = error as NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
   const { code, address, port, hostname, message } = failure;
-  const ports = 'see --kafka-port, --http-port and --admin-port';
+  const ports = 'see --kafka-port, --kafka-broker-port, --http-port and --admin-port';
   // A socket in the data folder.
   if (address !== undefined && port === -1)
     return `${dirname(address)} takes no socket (${code}): can this user write to the data folder?`;

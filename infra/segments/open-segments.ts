@@ -2,6 +2,7 @@
 import { directorySegments, unsyncedBytesDefault } from '../../engine/log/segments/directory-segments.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import { type Disk, type SegmentStore, SegmentsUnavailable } from '../../engine/ports.ts';
+import { type BucketTrouble, bucketTrouble } from './bucket-watch.ts';
 import { s3Location } from './s3-location.ts';
 import { tellOutages } from './tell-outages.ts';
 
@@ -10,6 +11,12 @@ export interface SegmentsSettings {
   readonly segments: string;
   readonly segmentsEndpoint: string;
   readonly durability: string;
+}
+
+export interface OpenedSegments {
+  readonly segments: SegmentStore;
+  /** Absent for a folder, which is watched as part of its disk. */
+  readonly trouble?: BucketTrouble;
 }
 
 /** Where no append waits for a sync: that of a roll-up is one, and well below what the kernel takes unwritten. */
@@ -24,11 +31,11 @@ export async function openSegments(
   local: { readonly disk: Disk; readonly directory: string },
   clock: Clock,
   warn: (text: string) => void,
-): Promise<SegmentStore> {
+): Promise<OpenedSegments> {
   const location = s3Location(settings.segments, settings.segmentsEndpoint, process.env);
   if (!location) {
     const unsyncedBytesMax = settings.durability === 'page-cache' ? unsyncedBytesOfPageCache : unsyncedBytesDefault;
-    return directorySegments(local.disk, local.directory, unsyncedBytesMax);
+    return { segments: directorySegments(local.disk, local.directory, unsyncedBytesMax) };
   }
   // Loads the client only when it is used. Its notice about future Node versions is meant for whoever pins the client,
   // which is us, and not for every process's log.
@@ -41,5 +48,5 @@ export async function openSegments(
     if (!(error instanceof SegmentsUnavailable)) throw error;
     warn(error.message);
   }
-  return tellOutages(store, clock, warn);
+  return { segments: tellOutages(store, clock, warn), trouble: bucketTrouble(clock, () => store.probe()) };
 }

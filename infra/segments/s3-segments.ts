@@ -106,7 +106,7 @@ class S3Segments implements SegmentStore {
       const bucket = `segments: s3://${this.#location.bucket}`;
       if (status === 404) throw new Error(`${bucket} does not exist`, { cause });
       if (status === 403 || status === 400) throw new Error(`${bucket} refuses these credentials`, { cause });
-      throw this.#failure('look at', '', cause);
+      throw new SegmentsUnavailable(`${bucket} cannot be reached: ${causeText(cause)}`, { cause });
     }
   }
 
@@ -222,7 +222,7 @@ class S3Segments implements SegmentStore {
   }
 
   #failure(act: string, fileId: string, cause: unknown): DiskFault | SegmentsUnavailable {
-    const text = `${act} ${this.nameOf(fileId)}: ${cause instanceof Error ? `${cause.name} ${cause.message}` : cause}`;
+    const text = `${act} ${this.nameOf(fileId)}: ${causeText(cause)}`;
     const isMissing = statusOf(cause) === 404 && (act === 'read' || act === 'measure');
     return isMissing ? new DiskFault(text, { cause }) : new SegmentsUnavailable(text, { cause });
   }
@@ -234,6 +234,13 @@ class S3Segments implements SegmentStore {
   #at(fileId: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#location.bucket, Key: this.#keyOf(fileId) };
   }
+}
+
+/** The client's own words for missing credentials do not say what to do. */
+function causeText(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  if (cause.name !== 'CredentialsProviderError') return `${cause.name} ${cause.message}`;
+  return 'no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role';
 }
 
 /** HTTP status of the service's refusal; undefined when there was no answer. */
