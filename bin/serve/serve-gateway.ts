@@ -27,7 +27,7 @@ import { type Addresses, advertisedHostOf, checkHosts, httpHostOf } from './addr
 import { type DemoSecrets, demoSecrets, writeDemoEnv } from './demo-env.ts';
 import { ensureDemoTenant } from './demo-tenant.ts';
 import { endOnBug } from '../broker/end-at-once.ts';
-import { openDoors } from './open-doors.ts';
+import { type Doors, openDoors } from './open-doors.ts';
 import { openMetadata } from './open-metadata.ts';
 import { logEvent, logLine } from './operator-log.ts';
 import type { ServeSettings } from './settings.ts';
@@ -102,14 +102,7 @@ export async function serveGateway(
 
   const redraw = (revoked: string): DemoSecrets => demoSecrets(folder.demoEnv, random, revoked);
   const access = await ensureDemoTenant({ tenancy, clock, redraw }, secrets);
-  const addresses: Addresses = {
-    kafkaHost: context.settings.advertisedHost,
-    httpHost: httpHostOf(settings, context.settings.advertisedHost, tls !== undefined),
-    kafkaPort: doors.kafkaPort,
-    httpPort: doors.httpPort,
-    adminPort: doors.adminPort,
-    tls: tls !== undefined,
-  };
+  const addresses = addressesOf(settings, context, doors);
   writeDemoEnv(folder.demoEnv, access, addresses);
   readiness.serve(true);
   process.stdout.write(welcome(access, addresses, folder.demoEnv, access.clusterId !== secrets.clusterId));
@@ -123,6 +116,18 @@ export async function serveGateway(
     await store.close();
     lock.close();
   });
+}
+
+function addressesOf(settings: ServeSettings, context: GatewayContext, doors: Doors): Addresses {
+  const tls = settings.tlsCertificate !== '';
+  return {
+    kafkaHost: context.settings.advertisedHost,
+    httpHost: httpHostOf(settings, context.settings.advertisedHost, tls),
+    kafkaPort: doors.kafkaPort,
+    httpPort: doors.httpPort,
+    adminPort: doors.adminPort,
+    tls,
+  };
 }
 
 function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenancy): GatewayContext {

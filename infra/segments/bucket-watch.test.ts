@@ -26,10 +26,10 @@ it('waits two seconds for a service that does not answer, and asks it once', asy
     return new Promise(() => undefined);
   });
   const asked = trouble();
-  await clock.advance(2_000);
+  await clock.advance(2_001);
   expect(await asked).toBeUndefined();
   await clock.advance(60_000);
   const again = trouble();
-  await clock.advance(2_000);
+  await clock.advance(2_001);
   expect([await again, probes]).toEqual([undefined, 1]);
 });
