@@ -1,3 +1,4 @@
+/** What signals do to `headgate serve`, from its start to its end. */
 import { isatty } from 'node:tty';
 import { endAtOnce } from '../broker/end-at-once.ts';
 
