@@ -121,13 +121,12 @@ export class AppendRoute {
   /**
    * Removes and returns the items that follow `givenUp` from the same idempotent producers. A broker accepts the first
    * batch of an unknown producer whatever its sequence. If these items were sent without their predecessors, they would
-   * be stored, and the predecessors, which the producer sends again, would be refused for ever.
+   * be stored, and the predecessors, which the producer sends again, would be refused for ever. Items before those given
+   * up stay, and so does the order: one that came back has often waited for less time than one that could never be sent.
    */
   expelBehind(givenUp: readonly Item[]): Item[] {
-    const producers = new Set<bigint>();
-    for (const { append } of givenUp) if (append.idempotent) producers.add(producerOf(append));
-    if (producers.size === 0) return [];
-    return this.expel(({ append }) => append.idempotent && producers.has(producerOf(append)));
+    const firsts = firstOfProducers(givenUp);
+    return firsts.size === 0 ? [] : this.expel((item) => isBehind(item, firsts));
   }
 
   /**
@@ -136,17 +135,9 @@ export class AppendRoute {
    */
   markBehind(givenUp: readonly Item[]): void {
     if (this.flights.length === 0) return;
-    const firsts = new Map<bigint, number>();
-    for (const { append, sequence } of givenUp) {
-      if (!append.idempotent) continue;
-      const producer = producerOf(append);
-      firsts.set(producer, Math.min(sequence, firsts.get(producer) ?? sequence));
-    }
+    const firsts = firstOfProducers(givenUp);
     for (const { items } of this.flights) {
-      for (const item of items) {
-        const first = item.append.idempotent ? firsts.get(producerOf(item.append)) : undefined;
-        if (first !== undefined && item.sequence > first) item.followsGivenUp = true;
-      }
+      for (const item of items) if (isBehind(item, firsts)) item.followsGivenUp = true;
     }
   }
 
@@ -165,6 +156,22 @@ export class AppendRoute {
     this.draining = false;
     this.proven = false;
   }
+}
+
+/** Of each idempotent producer, the sequence of its first item. */
+function firstOfProducers(items: readonly Item[]): ReadonlyMap<bigint, number> {
+  const firsts = new Map<bigint, number>();
+  for (const { append, sequence } of items) {
+    if (!append.idempotent) continue;
+    const producer = producerOf(append);
+    firsts.set(producer, Math.min(sequence, firsts.get(producer) ?? sequence));
+  }
+  return firsts;
+}
+
+function isBehind({ append, sequence }: Item, firsts: ReadonlyMap<bigint, number>): boolean {
+  const first = append.idempotent ? firsts.get(producerOf(append)) : undefined;
+  return first !== undefined && sequence > first;
 }
 
 function producerOf({ records }: Append): bigint {

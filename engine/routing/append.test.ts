@@ -146,6 +146,29 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3]);
   });
 
+  it('before a given-up one stay in order, also with one that is still with a broker', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    // a comes back after c has begun to wait, so c is given up first; b comes back last.
+    w.logs.owners.set(keyOf(topicId, 0), { brokerId: 2, epoch: 1 });
+    w.broker(1).replyMs = () => 1500;
+    const a = append(w, 1);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 2500;
+    const b = append(w, 2);
+    await w.clock.settle();
+    w.catalogue.place('c1.orders', 0, -1, 0);
+    const c = append(w, 3);
+    await w.clock.advance(2200);
+    expect(codes(a, b, c)).toEqual([undefined, undefined, 6]);
+    await w.clock.advance(400);
+    w.catalogue.place('c1.orders', 0, 2, 1);
+    await w.clock.settle();
+    expect(codes(a, b)).toEqual([0, 0]);
+    expect(ids(w)).toEqual([0, 1, 2]);
+  });
+
   it('give up after their own timeout if that is shorter', async () => {
     const w = await world([-1]);
     const sent = append(w, 0, 0, true, 300);
