@@ -2,7 +2,6 @@
  * One broker, composed as bin/broker/serve-broker.ts composes it, in a simulated process: session, log store, catalogue, broker,
  * and the same ends (fenced, fatal, asked to stop, parent gone).
  */
-import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
 import {
@@ -21,7 +20,7 @@ import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
 import type { PartitionName } from './history.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
-import { segmentsDirectory, type World } from './world.ts';
+import type { World } from './world.ts';
 
 const loadMsMax = 250;
 const scrubPollMs = 50;
@@ -99,7 +98,7 @@ export class BrokerProcess {
       brokerId: slot.brokerId,
       sessionEpoch: session.epoch,
       volume: slot.volume,
-      segments: directorySegments(disk, segmentsDirectory),
+      segments: this.#world.segments(this.process),
       mayAck: () => session.mayAck(),
       guard: () => session.guard(),
       beforeEmpty: () => session.noted(),

@@ -3,6 +3,7 @@ import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
 import { coordinatorTopic } from '../../engine/routing/coordinator-seat.ts';
 import type { BrokerProcess } from './broker-process.ts';
+import { type BucketMood, goodBucket } from './bucket.ts';
 import { checkDrained, placesAt } from './drained.ts';
 import type { PartitionName } from './history.ts';
 import type { ParentProcess } from './parent-process.ts';
@@ -200,6 +201,18 @@ export class FaultActs {
     });
   }
 
+  /** Of the bucket that holds the segments; nothing where a disk does. */
+  bucketMood(mood: BucketMood, durationMs: number): void {
+    const { bucket } = this.world;
+    if (!bucket) return;
+    bucket.mood = mood;
+    const { awayPercent, answerLostPercent, slowMs } = mood;
+    const what = `bucket: away ${awayPercent}%, answers lost ${answerLostPercent}%, slow ${slowMs} ms`;
+    this.lasting(what, durationMs, () => {
+      if (bucket.mood === mood) bucket.mood = goodBucket;
+    });
+  }
+
   lasting(what: string, durationMs: number, end: () => void): void {
     this.world.fault(`${what} (for ${durationMs} ms)`);
     this.world.loop.schedule(durationMs, () => {
@@ -210,7 +223,7 @@ export class FaultActs {
 
   /** Ends every act that still lasts. */
   heal(): void {
-    const { store, network, disks, settings } = this.world;
+    const { store, network, disks, bucket, settings } = this.world;
     store.mood = goodMood;
     store.cutOff.clear();
     store.lateMs.clear();
@@ -223,6 +236,7 @@ export class FaultActs {
     disks.dropTraps.clear();
     this.world.killsAtStart.clear();
     disks.slowMs.clear();
+    if (bucket) bucket.mood = goodBucket;
     disks.mountPresent();
     for (const mend of this.world.mends) mend();
     for (const root of disks.roots()) {

@@ -71,6 +71,9 @@ export type FaultKind =
   | 'disk-taken'
   | 'disk-unreadable'
   | 'disk-keeps'
+  | 'bucket-away'
+  | 'bucket-deaf'
+  | 'bucket-slow'
   | 'drain'
   | 'restart'
   | 'scale'
@@ -329,6 +332,9 @@ const missed: Mix = {
   drain: 2,
 };
 
+/** Added to the mix of every world whose segments are in a bucket. */
+const bucket: Mix = { 'bucket-away': 3, 'bucket-deaf': 3, 'bucket-slow': 1 };
+
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {
   kills,
@@ -375,8 +381,9 @@ export function drawMix(random: Random, scenario: string): Mix {
 }
 
 /** Faults come in bursts: what breaks systems is the second one during the recovery from the first. */
-export function drawFaults(random: Random, scenario: string, count: number): Fault[] {
-  const mix = Object.entries(drawMix(random, scenario)) as [FaultKind, number][];
+export function drawFaults(random: Random, scenario: string, count: number, hasBucket: boolean): Fault[] {
+  const drawn = drawMix(random, scenario);
+  const mix = Object.entries(hasBucket ? { ...drawn, ...bucket } : drawn) as [FaultKind, number][];
   const total = mix.reduce((sum, [, weight]) => sum + weight, 0);
   const faults: Fault[] = [];
   let atMs = 300;

@@ -8,6 +8,7 @@ import type { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { flipBit } from './bit-rot.ts';
+import { goodBucket } from './bucket.ts';
 import { FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
 import { isScript, runScript } from './fault-scripts.ts';
@@ -164,6 +165,12 @@ export class Injector {
       case 'net-slow':
         network.slow(slot.address, 5 + (value % 100));
         return this.#acts.lasting(`network: slow ${slot.address}`, durationMs, () => network.slow(slot.address, 0));
+      case 'bucket-away':
+        return this.#acts.bucketMood({ ...goodBucket, awayPercent: 100 }, durationMs * 2);
+      case 'bucket-deaf':
+        return this.#acts.bucketMood({ ...goodBucket, answerLostPercent: 10 + (value % 91) }, durationMs * 2);
+      case 'bucket-slow':
+        return this.#acts.bucketMood({ ...goodBucket, slowMs: 20 + (value % 400) }, durationMs * 2);
       default:
         return this.#ofDisk(fault);
     }

@@ -2,7 +2,6 @@
  * The process of `headgate serve --role all`, `gateway` or `controller` without its doors: catalogue, controller, routing
  * and the gateway's record producer, composed as bin/serve/assemble-engine.ts composes them, over a fleet of simulated children.
  */
-import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
 import { type Controller, createController } from '../../engine/controller/controller.ts';
 import { type BrokerSession, brokerSessionKey } from '../../engine/controller/rows/broker-session.ts';
@@ -22,7 +21,7 @@ import { gatewayContext } from './gateway-context.ts';
 import type { SimProcess } from './process.ts';
 import { SimFleet } from './sim-fleet.ts';
 import { routingSettings } from './tight-limits.ts';
-import { segmentsDirectory, type World } from './world.ts';
+import type { World } from './world.ts';
 
 const coordinatorPartitions = 2;
 const firstController = 'controller 1';
@@ -73,7 +72,8 @@ export class ParentProcess {
       clock,
       random,
       settings: routingSettings(world.settings.limits, world.settings.holdMsMax),
-      near: this.#nearSegments(),
+      // A gateway reads nothing from behind a network itself (bin/serve/assemble-engine.ts).
+      ...(world.bucket ? {} : { near: this.#nearSegments() }),
       ensureCoordinatorTopic: (cluster) =>
         ensureCoordinatorTopic(
           {
@@ -99,8 +99,7 @@ export class ParentProcess {
 
   #nearSegments(): NearSegments {
     const { clock } = this.process;
-    const disk = this.#world.disks.handle(this.process);
-    return new NearSegments({ segments: directorySegments(disk, segmentsDirectory), clock }, this.#world.settings.log);
+    return new NearSegments({ segments: this.#world.segments(this.process), clock }, this.#world.settings.log);
   }
 
   #label(role: Role): string {
@@ -148,7 +147,7 @@ export class ParentProcess {
       random,
       settings: this.#world.settings.log,
       volume: session.volume,
-      segments: directorySegments(disk, segmentsDirectory),
+      segments: this.#world.segments(this.process),
       brokerId: session.brokerId,
       sessionEpoch: session.epoch,
     };

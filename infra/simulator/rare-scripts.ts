@@ -3,6 +3,7 @@
  * while nobody writes, before the damage can be seen.
  */
 import type { BrokerProcess } from './broker-process.ts';
+import { goodBucket } from './bucket.ts';
 import { type FaultActs, placementsPk } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
@@ -136,6 +137,7 @@ export function leaveMove(acts: FaultActs, broker: BrokerProcess | undefined, { 
   if (!broker || !keeper || onlookers.length === 0) return;
   disks.of(segmentsDirectory).isTaken = true;
   acts.lasting('disk: the segments have no room', leftMoveMs, () => (disks.of(segmentsDirectory).isTaken = false));
+  acts.bucketMood({ ...goodBucket, awayPercent: 100 }, leftMoveMs);
   acts.planned('drain', broker.slot.brokerId - 1, 0);
   loop.schedule(100 + (value % 300), () => acts.killProcess(keeper.process));
 }

@@ -95,6 +95,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
 };
 /** Worlds in which clients shorten logs; 3 by default. */
 const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
+/** Worlds whose segments are in a bucket; none by default. */
+const bucketOneOf: Readonly<Record<string, number>> = { planned: 2, topics: 2, missed: 3 };
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Between two requested roll-ups. */
@@ -118,7 +120,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   const random = seededRandom(seed);
   const steps = options.steps ?? stepsMin + below(random, 1 + stepsMax - stepsMin);
   const settings = drawSettings(seed, scenario, plant);
-  const faults = options.faults ?? drawFaults(random, scenario, steps);
+  const faults = options.faults ?? drawFaults(random, scenario, steps, settings.hasBucket);
   const world = new World(settings);
   const undo = plant.patch?.();
   const quick = settings.recodes ? takeTimeToDecode(world.loop, world.random()) : () => undefined;
@@ -299,6 +301,12 @@ function drawFar(seed: number, scenario: string): number {
   return below(random, 4) === 0 ? 5 + below(random, 90) : 0;
 }
 
+/** Whether a bucket holds the segments; likewise. */
+function drawBucket(seed: number, scenario: string): boolean {
+  const oneOf = bucketOneOf[scenario];
+  return oneOf !== undefined && below(seededRandom(seed ^ 0xb0c5), oneOf) === 0;
+}
+
 /** Likewise. */
 function drawTogether(seed: number): number {
   const random = seededRandom(seed ^ 0x7a45);
@@ -353,6 +361,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     slots,
     plant,
     mayCorrupt: scenario === 'rot',
+    hasBucket: drawBucket(seed, scenario),
     holdMsMax,
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),

@@ -11,7 +11,7 @@ import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { logPk } from '../../engine/log/rows/log-state.ts';
 import type { Row } from '../../engine/ports.ts';
-import { segmentsDirectory, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** More than any topic reaches. */
 export const partitionsMax = 32;
@@ -52,8 +52,7 @@ export async function auditStorage(world: World, logPks: readonly string[]): Pro
     }
   }
   const known = new Set(files.map(({ sk }) => sk));
-  const disk = world.disks.of(segmentsDirectory);
-  const names = disk.list(segmentsDirectory);
+  const names = world.segmentFiles();
   // A pieced file has further names behind its own.
   const fileIdOf = (name: string): string => name.replace(/\.seg(\.\d+)?$/, '');
   for (const name of names) if (!known.has(fileIdOf(name))) wrong.push(`file ${name} is there without a row`);

@@ -6,8 +6,10 @@ import type { LeaseSettings } from '../../engine/controller/lease.ts';
 import { DataCorrupt, LogRowsChanged } from '../../engine/log/log.ts';
 import type { LogSettings } from '../../engine/log/settings.ts';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
-import type { BrokerSlot, RowChange } from '../../engine/ports.ts';
+import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
+import type { BrokerSlot, RowChange, SegmentStore } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
+import { Bucket } from './bucket.ts';
 import { Calm } from './calm.ts';
 import { EventLoop } from './event-loop.ts';
 import { History, type PartitionName } from './history.ts';
@@ -76,6 +78,8 @@ export interface WorldSettings {
   readonly gateways: number;
   /** Whether bits are flipped: then, and only then, damage may be found. */
   readonly mayCorrupt: boolean;
+  /** Whether segments are in a bucket behind a network instead of on a disk. */
+  readonly hasBucket: boolean;
 }
 
 interface Focus {
@@ -88,6 +92,8 @@ export class World {
   readonly loop = new EventLoop();
   readonly history = new History(() => this.loop.nowMs);
   readonly disks: Disks;
+  /** Absent where a disk holds the segments. */
+  readonly bucket: Bucket | undefined;
   readonly store: SimStore;
   readonly network: SimNetwork;
   readonly calm = new Calm(() => this.loop.nowMs);
@@ -118,6 +124,7 @@ export class World {
   constructor(settings: WorldSettings) {
     this.settings = settings;
     this.disks = new Disks(this.random());
+    this.bucket = settings.hasBucket ? new Bucket(this.random()) : undefined;
     this.store = new SimStore(this.loop, this.random(), settings.pageRows);
     this.network = new SimNetwork(this.loop, this.random(), settings.limits.socketBytesMax, this.calm);
     this.store.rows.watch(brokerSessionsPk, (change) => this.#sessionChanged(change));
@@ -130,6 +137,19 @@ export class World {
       settings.plant.frame?.(frame);
     };
     this.loop.onThrow = (error, place) => this.bug(place instanceof SimProcess ? place.name : 'world', error);
+  }
+
+  /** The segment store as the process has it. */
+  segments(process: SimProcess): SegmentStore {
+    return this.bucket?.of(process) ?? directorySegments(this.disks.handle(process), segmentsDirectory);
+  }
+
+  /** Names, whoever keeps them. */
+  segmentFiles(): string[] {
+    return (
+      this.bucket?.fileIds().map((fileId) => `${fileId}.seg`) ??
+      this.disks.of(segmentsDirectory).list(segmentsDirectory)
+    );
   }
 
   /** Called when somebody asks the owner of a partition to release it. */
