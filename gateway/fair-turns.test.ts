@@ -102,6 +102,21 @@ describe('work of one cluster', () => {
   });
 });
 
+it('takes no turns while clusters use little of their shares', () => {
+  let [nowMs, turnsAsked] = [1_000, 0];
+  const clock = { ...manualClock(), monotonicMs: () => nowMs, endOfTurn: () => void turnsAsked++ };
+  const turns = new FairTurns(clock, turnMs);
+  times(100, (i) => {
+    turns.begin(`c${i % 3}`, () => void (nowMs += 1));
+    expect(turns.mustWait(`c${i % 3}`)).toBe(false);
+    nowMs += 1;
+  });
+  expect(turnsAsked).toBe(0);
+  // So that clusters which come and go are not all kept.
+  times(2_000, (i) => turns.begin(`d${i}`, () => void (nowMs += 1)));
+  expect(turnsAsked).toBe(1);
+});
+
 it('several clusters share a turn', async () => {
   const { turns, ran, work, turn } = world();
   for (const cluster of ['a', 'b', 'c', 'd']) times(20, () => turns.begin(cluster, work(cluster, 1)));

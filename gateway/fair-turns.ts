@@ -8,9 +8,14 @@
 import type { Clock } from '../engine/kernel/clock.ts';
 import { nextTurn } from './several-turns.ts';
 
+/** Clusters that have used little of their shares are forgotten, when there are so many of them. */
+const sharesMax = 1_000;
+
 interface Share {
-  /** Used and not yet given back; each turn gives back a share. */
+  /** Used and not yet given back, by a round of turns or by time in which the cluster did nothing. */
   usedMs: number;
+  /** Until when it last used any. */
+  usedUntilMs: number;
   /** Work that completes a request, and so frees memory: before work that begins one. */
   readonly completing: (() => void)[];
   readonly beginning: (() => void)[];
@@ -21,7 +26,7 @@ export class FairTurns {
   /** How long the work of one cluster may hold a turn, and so how long a request of another one waits for it. */
   readonly #turnMsMax: number;
   readonly #shares = new Map<string, Share>();
-  /** A round of turns is due. */
+  /** Rounds of turns are due: some cluster has used all of its share, or has work that waits. Most requests need none. */
   #isGiving = false;
   /** Work that begins inside other work would be timed twice. */
   #isRunning = false;
@@ -43,6 +48,7 @@ export class FairTurns {
   /** Like begin, and never within this call. */
   later(clusterId: string, work: () => void): void {
     this.#shareOf(clusterId).beginning.push(work);
+    this.#give();
   }
 
   /** Whether work of the cluster has to wait for a later turn. */
@@ -68,6 +74,7 @@ export class FairTurns {
           reject(error as Error);
         }
       });
+      this.#give();
     });
   }
 
@@ -78,19 +85,32 @@ export class FairTurns {
       return work();
     } finally {
       this.#isRunning = false;
-      const usedMs = this.#clock.monotonicMs() - startMs;
-      if (usedMs > 0) this.#shareOf(clusterId).usedMs += usedMs;
+      const endMs = this.#clock.monotonicMs();
+      if (endMs > startMs) this.#charge(clusterId, startMs, endMs);
     }
+  }
+
+  #charge(clusterId: string, startMs: number, endMs: number): void {
+    const share = this.#shareOf(clusterId);
+    if (!this.#isGiving) share.usedMs = Math.max(0, share.usedMs - (startMs - share.usedUntilMs));
+    share.usedMs += endMs - startMs;
+    share.usedUntilMs = endMs;
+    if (share.usedMs >= this.#turnMsMax || this.#shares.size > sharesMax) this.#give();
   }
 
   #shareOf(clusterId: string): Share {
     let share = this.#shares.get(clusterId);
-    if (!share) this.#shares.set(clusterId, (share = { usedMs: 0, completing: [], beginning: [] }));
-    if (!this.#isGiving) {
-      this.#isGiving = true;
-      void this.#giveTurns();
+    if (!share) {
+      share = { usedMs: 0, usedUntilMs: 0, completing: [], beginning: [] };
+      this.#shares.set(clusterId, share);
     }
     return share;
+  }
+
+  #give(): void {
+    if (this.#isGiving) return;
+    this.#isGiving = true;
+    void this.#giveTurns();
   }
 
   /** One round in each turn of the event loop: between two of them the I/O of everybody is served. */
