@@ -206,6 +206,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   // --- Pipelined ---
 
   start(frame: Buffer, answer: Answer): void {
+    // Before the login nobody is known whose share it could use.
     if (this.#clusterId === '') {
       this.#begin(frame, answer);
       return;

@@ -27,8 +27,8 @@ export function heldBackMs(
 }
 
 /**
- * Charges one request. Returns how long the request should be held back, nearly always not at all. Throws Forbidden or NotFound when
- * the cluster is not in service, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
+ * Charges one request. Returns how long it should be held back, nearly always not at all. Throws Forbidden or NotFound
+ * when the cluster is not in service, QuotaExceeded when the wait would exceed `quotaWaitMsMax`.
  */
 export function admitRequest(
   context: GatewayContext,
