@@ -102,6 +102,20 @@ describe('work of one cluster', () => {
   });
 });
 
+it('goes on at once with the answers of a cluster until its share is used, and then in later turns, in order', async () => {
+  const { turns, ran, work, turn } = world();
+  const answers = Array.from({ length: 10 }, (_, i) => turns.goOn('a', work(`a${i}`, 1)));
+  expect(ran).toHaveLength(turnMs);
+  expect(answers[0]).toBeUndefined();
+  void turns.goOn('b', work('b', 1));
+  expect(ran.at(-1)).toBe('b');
+  await turn();
+  await turn();
+  await turn();
+  expect(ran.filter((name) => name !== 'b')).toEqual(Array.from({ length: 10 }, (_, i) => `a${i}`));
+  for (const answer of answers) await answer;
+});
+
 it('takes no turns while clusters use little of their shares', () => {
   let [nowMs, turnsAsked] = [1_000, 0];
   const clock = { ...manualClock(), monotonicMs: () => nowMs, endOfTurn: () => void turnsAsked++ };

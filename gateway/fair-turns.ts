@@ -11,14 +11,41 @@ import { nextTurn } from './several-turns.ts';
 /** Clusters that have used little of their shares are forgotten, when there are so many of them. */
 const sharesMax = 1_000;
 
+type Work = () => void;
+
+/** First in, first out. To take the first of a long array would move all the others. */
+class WorkQueue {
+  #works: (Work | undefined)[] = [];
+  #next = 0;
+
+  get length(): number {
+    return this.#works.length - this.#next;
+  }
+
+  push(work: Work): void {
+    this.#works.push(work);
+  }
+
+  shift(): Work | undefined {
+    if (this.#next === this.#works.length) return undefined;
+    const work = this.#works[this.#next];
+    this.#works[this.#next++] = undefined;
+    if (this.#next === this.#works.length) {
+      this.#works = [];
+      this.#next = 0;
+    }
+    return work;
+  }
+}
+
 interface Share {
   /** Used and not yet given back, by a round of turns or by time in which the cluster did nothing. */
   usedMs: number;
   /** Until when it last used any. */
   usedUntilMs: number;
   /** Work that completes a request, and so frees memory: before work that begins one. */
-  readonly completing: (() => void)[];
-  readonly beginning: (() => void)[];
+  readonly completing: WorkQueue;
+  readonly beginning: WorkQueue;
 }
 
 export class FairTurns {
@@ -64,6 +91,18 @@ export class FairTurns {
     return this.#run(clusterId, work);
   }
 
+  /** Counts work that was done elsewhere, beside other work, between the two times. */
+  used(clusterId: string, ms: number, fromMs: number, toMs: number): void {
+    if (ms > 0) this.#charge(clusterId, ms, fromMs, toMs);
+  }
+
+  /** Runs the next piece of work of a request that has begun: now, or in a later turn when its cluster's share is used. */
+  goOn<T>(clusterId: string, work: () => T | Promise<T>): T | Promise<T> {
+    const share = this.#shares.get(clusterId);
+    const mayRun = share === undefined || (share.usedMs < this.#turnMsMax && share.completing.length === 0);
+    return mayRun || this.#isRunning ? this.timed(clusterId, work) : this.complete(clusterId, work);
+  }
+
   /** Runs the next large piece of work of a request that has begun, in a later turn. */
   complete<T>(clusterId: string, work: () => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -86,14 +125,15 @@ export class FairTurns {
     } finally {
       this.#isRunning = false;
       const endMs = this.#clock.monotonicMs();
-      if (endMs > startMs) this.#charge(clusterId, startMs, endMs);
+      if (endMs > startMs) this.#charge(clusterId, endMs - startMs, startMs, endMs);
     }
   }
 
-  #charge(clusterId: string, startMs: number, endMs: number): void {
+  #charge(clusterId: string, ms: number, startMs: number, endMs: number): void {
     const share = this.#shareOf(clusterId);
-    if (!this.#isGiving) share.usedMs = Math.max(0, share.usedMs - (startMs - share.usedUntilMs));
-    share.usedMs += endMs - startMs;
+    const idleMs = Math.max(0, startMs - share.usedUntilMs);
+    if (!this.#isGiving) share.usedMs = Math.max(0, share.usedMs - idleMs);
+    share.usedMs += ms;
     share.usedUntilMs = endMs;
     if (share.usedMs >= this.#turnMsMax || this.#shares.size > sharesMax) this.#give();
   }
@@ -101,7 +141,7 @@ export class FairTurns {
   #shareOf(clusterId: string): Share {
     let share = this.#shares.get(clusterId);
     if (!share) {
-      share = { usedMs: 0, usedUntilMs: 0, completing: [], beginning: [] };
+      share = { usedMs: 0, usedUntilMs: 0, completing: new WorkQueue(), beginning: new WorkQueue() };
       this.#shares.set(clusterId, share);
     }
     return share;

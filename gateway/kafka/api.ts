@@ -156,7 +156,7 @@ export function api<K extends ApiKey>(
       const result = answer();
       if (!(result instanceof Promise)) return told(result);
       const { clusterId } = call.principal;
-      return result.then((response) => call.door.turns.timed(clusterId, () => told(response)));
+      return result.then((response) => call.door.turns.goOn(clusterId, () => told(response)));
     },
   };
 }

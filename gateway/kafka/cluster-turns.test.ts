@@ -27,6 +27,37 @@ it('serves a cluster before the requests that another one has sent on many conne
   expect(answered.indexOf('modest')).toBeLessThan(30);
 });
 
+it('serves a cluster before it has put together all the long polls of another one that end at the same time', async () => {
+  const greedy = await bench.tenant('reader');
+  const modest = await bench.client(await bench.tenant('asker'));
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 40; i++) clients.push(await bench.client(greedy));
+  const topics = [{ name: 'many', numPartitions: 200, replicationFactor: 1 }];
+  const created = await clients[0]!.ask(19, 5, make(apiByKey.get(19)!.request, { topics }) as RequestOf<19>);
+  expect(created.topics[0]!.errorCode).toBe(0);
+  const fetch = bench.engine.fetch.bind(bench.engine);
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let waiting = 0;
+  let allWait = (): void => {};
+  const waits = new Promise<void>((resolve) => (allWait = resolve));
+  bench.engine.fetch = async (...asked) => {
+    if (++waiting === clients.length) allWait();
+    await released;
+    return fetch(...asked);
+  };
+  const partitions = Array.from({ length: 200 }, (_, partition) => ({ partition, partitionMaxBytes: 1_000 }));
+  const read = make(apiByKey.get(1)!.request, { topics: [{ topic: 'many', partitions }] }) as RequestOf<1>;
+  const answered: string[] = [];
+  const asked = clients.map((client) => client.ask(1, 11, read).then(() => answered.push('greedy')));
+  await waits;
+  release();
+  await Promise.all([...asked, modest.ask(3, 9, small).then(() => answered.push('modest'))]);
+  bench.engine.fetch = fetch;
+  expect(answered).toHaveLength(41);
+  expect(answered.indexOf('modest')).toBeLessThan(20);
+});
+
 it('answers the requests of one connection in their order, small and large', async () => {
   const client = await bench.client(await bench.tenant('pipelined'));
   const answered: number[] = [];

@@ -84,7 +84,17 @@ async function readAll(
   } finally {
     if (mayWait) call.door.awaited.give(principal.clusterId, parts.length);
   }
-  const { partitions, verdict } = read;
+  // Many long polls may end together.
+  return call.door.turns.goOn(principal.clusterId, () => answerAll(call, request, step, parts, read));
+}
+
+function answerAll(
+  call: Call,
+  request: FetchRequest,
+  step: Exclude<SessionStep, { kind: 'error' }>,
+  parts: readonly Part[],
+  { partitions, verdict }: Fetched,
+): FetchResponse {
   call.throttle(verdict);
   call.answerFrames = partitions.flatMap(({ frames }) => frames ?? []);
   const fetched = new Map<string, FetchedPartition>();
