@@ -41,6 +41,7 @@ export class WebSocketDoor {
     this.#sessionParts = {
       context: parts.context,
       producer: parts.producer,
+      turns: parts.turns,
       settings: { ...websocketDefaults, ...settings },
       messageBytesMax: parts.settings.websocketMessageBytesMax,
       frames: new SharedFrames(),

@@ -3,7 +3,7 @@
  * ones, except while a topic is being created for one of them, because a later command would then overtake it.
  */
 import type { AppendResult, TopicEntry } from '../../engine/engine.ts';
-import { InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
+import { type Failure, InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
 import { recordCount } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
@@ -61,11 +61,13 @@ export class ProduceLane {
     this.#withTopic(command.topic, id, bytes, (topic) => this.#produce(topic, records, id, bytes));
   }
 
-  takeFrame(data: Buffer): void {
+  /** `refusal`: why nothing is stored. */
+  takeFrame(data: Buffer, refusal?: Failure): void {
     let id: CommandId | undefined;
     try {
       const frame = decodeProduceFrame(data);
       id = frame.id;
+      if (refusal) throw refusal;
       if (this.#holder.isLeaving) throw new ShuttingDown('this gateway is stopping');
       const batches = splitBatches(frame.batches, this.#parts.context.settings.produceRecordsMax);
       admitRequest(this.#parts.context, this.#principal);

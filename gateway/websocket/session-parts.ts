@@ -1,5 +1,6 @@
 /** The parts that sessions are built from. */
 import type { GatewayContext } from '../context.ts';
+import type { FairTurns } from '../fair-turns.ts';
 import type { BodyMemory } from '../http/body-memory.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { Flushes } from './flushes.ts';
@@ -9,6 +10,8 @@ import type { SharedFrames } from './shared-frames.ts';
 export interface SessionParts {
   readonly context: GatewayContext;
   readonly producer: RecordProducer;
+  /** Shared with the requests of the HTTP door. */
+  readonly turns: FairTurns;
   readonly settings: WebSocketSettings;
   readonly messageBytesMax: number;
   /** Of all sockets. */

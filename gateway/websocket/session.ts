@@ -3,11 +3,12 @@
  *
  * Order: produce commands are stored in the order they arrived (and answered as they are stored). The other commands run
  * one after another, so that a credit sent after a subscribe finds its subscription. The two kinds do not wait for each
- * other.
+ * other. All are taken up in their cluster's share of a turn (fair-turns.ts).
  *
  * Life:  open → leaving (goaway sent: nothing new, commands in flight are answered) → closed;   open → closed
  */
 import { isUtf8 } from 'node:buffer';
+import type { TopicEntry } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
 import { below } from '../../engine/kernel/random.ts';
 import { Failure, InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
@@ -19,12 +20,13 @@ import type { WebSocketPeer, WebSocketSession } from '../http/servers/server.ts'
 import { admitBeside, admitRequest } from '../operations/admit.ts';
 import { isTooHeavyJson } from '../operations/json-weight.ts';
 import { hasLongNumbers, parseKeepingFewNumbers, TooManyLongNumbers } from '../operations/long-numbers.ts';
-import { startReader } from '../operations/reader-start.ts';
+import { type ReaderStart, startReader } from '../operations/reader-start.ts';
 import { findTopic } from '../operations/topics.ts';
 import { requestsBeside } from '../weight.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import { type Command, type CommandId, commandId, commandOf, type SubscribeCommand } from './commands.ts';
 import { Feed, type FeedHost } from './feed.ts';
+import { Inbox } from './inbox.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import { type LaneHolder, ProduceLane } from './produce-lane.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -32,6 +34,9 @@ import type { SharedFrames } from './shared-frames.ts';
 
 /** Commands that wait for an earlier one. */
 const commandsWaitingMax = 1_000;
+
+/** Up to this size a message takes less time than it takes to keep account of it. */
+const largeMessageBytesMin = 16 * 1024;
 
 const noFeeds: readonly Feed[] = [];
 
@@ -47,6 +52,8 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   #outbox: Outbox | undefined;
   /** Created with the first produce command. */
   #lane: ProduceLane | undefined;
+  /** Created with the first message that has to wait. */
+  #inbox: Inbox | undefined;
   #waiting = 0;
   /** The last of the commands in flight. */
   #last: Promise<void> | undefined;
@@ -106,8 +113,35 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 
   message(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
-    if (isBinary) this.lane.takeFrame(data);
-    else this.#take(data);
+    const { turns } = this.#parts;
+    const { clusterId } = this.principal;
+    if (turns.mustWait(clusterId) || this.#waitingMessages > 0) {
+      this.#inbox ??= new Inbox(this.#parts, clusterId, (waited, wasBinary) => this.#handleLater(waited, wasBinary));
+      if (this.#inbox.tryTake(data, isBinary)) return;
+      const refusal = new Overloaded('too many messages are waiting: wait for answers before sending more');
+      turns.timed(clusterId, () => this.#handle(data, isBinary, refusal));
+    } else if (data.length < largeMessageBytesMin) this.#handle(data, isBinary);
+    else turns.timed(clusterId, () => this.#handle(data, isBinary));
+  }
+
+  get #waitingMessages(): number {
+    return this.#inbox?.length ?? 0;
+  }
+
+  /** `refusal`: why nothing is done, except that the client is told. */
+  #handle(data: Buffer, isBinary: boolean, refusal?: Failure): void {
+    if (isBinary) this.lane.takeFrame(data, refusal);
+    else this.#take(data, refusal);
+  }
+
+  /** In a turn of ours, whose errors nobody else would see. */
+  #handleLater(data: Buffer, isBinary: boolean): void {
+    if (this.#closed) return;
+    try {
+      this.#handle(data, isBinary);
+    } catch (error) {
+      this.#fail(error, undefined);
+    }
   }
 
   drained(): void {
@@ -121,6 +155,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     this.#closed = true;
     for (const feed of this.#feeds) feed.close();
     this.#feeds = noFeeds;
+    this.#inbox?.close();
     this.#outbox?.close();
     this.#onClosed(this);
   }
@@ -132,7 +167,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 
   /** Answers that the client is still waiting for. */
   get underWay(): number {
-    return this.#lane?.underWay ?? 0;
+    return this.#waitingMessages + (this.#lane?.underWay ?? 0);
   }
 
   /** Tells the client to reconnect elsewhere and takes no more commands; feeds stop where their cursors say. */
@@ -150,7 +185,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     this.#outbox?.send(JSON.stringify(event));
   }
 
-  #take(data: Buffer): void {
+  #take(data: Buffer, refusal: Failure | undefined): void {
     if (isTooHeavyJson(data)) {
       this.close(closeCodes.tooManyValues);
       return;
@@ -172,6 +207,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     let id: CommandId | undefined;
     try {
       id = commandId(fields as Record<string, unknown>);
+      if (refusal) throw refusal;
       const command = commandOf(fields as Record<string, unknown>);
       this.#refuseIfLeaving();
       admitRequest(this.context, this.principal);
@@ -193,13 +229,17 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
       );
     this.#waiting++;
     const last = (this.#last ?? Promise.resolve())
-      .then(() => (this.#closed ? undefined : this.#run(command, id)))
+      .then(() => this.#inTurn(() => this.#run(command, id)))
       .catch((error: unknown) => this.#fail(error, id, 'sub' in command ? command.sub : undefined))
       .finally(() => {
         this.#waiting--;
         if (this.#last === last) this.#last = undefined;
       });
     this.#last = last;
+  }
+
+  #inTurn<T>(work: () => T | Promise<T>): T | Promise<T> | undefined {
+    return this.#closed ? undefined : this.#parts.turns.goOn(this.principal.clusterId, work);
   }
 
   async #run(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): Promise<void> {
@@ -254,7 +294,9 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     const partitions = this.#feeds.reduce((sum, feed) => sum + feed.positions().length, 0);
     admitBeside(this.context, this.principal, requestsBeside(partitions));
     const subs = [];
-    for (const feed of this.#feeds) subs.push({ sub: feed.sub, cursor: feed.cursor(), lag: await feed.lag() });
+    for (const feed of this.#feeds) {
+      subs.push(await this.#inTurn(async () => ({ sub: feed.sub, cursor: feed.cursor(), lag: await feed.lag() })));
+    }
     this.#send({ event: 'pong', ...(id === undefined ? {} : { id }), subs });
   }
 
@@ -268,12 +310,17 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     const topic = findTopic(this.context, this.principal, name);
     if (!topic) throw new NotFound('topic', name);
     const start = await startReader(this.context, this.principal, topic, command);
+    // The answers to many subscribes may have arrived together.
+    await this.#inTurn(() => this.#startFeed(topic, start, command, id));
+  }
+
+  #startFeed(topic: TopicEntry, start: ReaderStart, command: SubscribeCommand, id: CommandId | undefined): void {
     // During the wait the socket may have closed, or the gateway may have stopped serving it.
     if (this.#closed) return;
     this.#refuseIfLeaving();
     const feed = new Feed(this, topic, start, command);
     this.#feeds = [...this.#feeds, feed];
-    this.#ok(id, { sub, cursor: feed.cursor(), positions: feed.positions() });
+    this.#ok(id, { sub: command.sub, cursor: feed.cursor(), positions: feed.positions() });
     feed.start();
   }
 

@@ -1,0 +1,123 @@
+/** The WebSocket door with so small a share of a turn that one large command of a cluster uses it up. */
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { type Bench, type BenchTenant, type Driver, httpBench } from '../http/door-bench.suite.ts';
+
+type Answer = Record<string, unknown> & { readonly id?: number };
+
+const partitionsMany = 240;
+
+export function websocketTurnsSuite(driver: Driver): void {
+  describe(`shares of a turn over WebSockets, ${driver}`, () => {
+    let bench: Bench;
+    const sockets: WebSocket[] = [];
+    beforeAll(async () => {
+      bench = await httpBench(driver, { clusterTurnMsMax: 0.05 });
+    });
+    afterAll(async () => {
+      for (const socket of sockets) socket.terminate();
+      await bench.close();
+    });
+
+    const open = async (tenant: BenchTenant, onAnswer: (answer: Answer) => void): Promise<WebSocket> => {
+      const socket = new WebSocket(`${bench.base.replace('http', 'ws')}/v1/ws`, ['headgate.v1.json'], {
+        headers: { authorization: `Bearer ${tenant.apiKey}` },
+      });
+      sockets.push(socket);
+      await once(socket, 'open');
+      socket.on('message', (data: Buffer) => onAnswer(JSON.parse(data.toString()) as Answer));
+      return socket;
+    };
+    const twoTenants = async (name: string): Promise<{ greedy: BenchTenant; modest: BenchTenant }> => {
+      const limits = { requestsPerSecondMax: Infinity };
+      const greedy = await bench.tenant(`${name}-greedy`, limits);
+      const modest = await bench.tenant(`${name}-modest`, limits);
+      for (const tenant of [greedy, modest]) {
+        const { status } = await tenant.call('POST', '/v1/topics', { json: { name: 't', partitions: partitionsMany } });
+        expect(status).toBe(201);
+        const { json } = await tenant.call('POST', '/v1/topics/t/records', {
+          json: { records: [{ value: 0, partition: 0 }] },
+        });
+        expect(json['failed']).toBe(0);
+      }
+      return { greedy, modest };
+    };
+    /** Sends on all sockets of one cluster, then on one of another, and returns who was answered in which order. */
+    const race = async (name: string, sent: string, sentByModest: string): Promise<string[]> => {
+      const { greedy, modest } = await twoTenants(name);
+      const answered: string[] = [];
+      let done = (): void => {};
+      const all = new Promise<void>((resolve) => (done = resolve));
+      const from = (who: string) => (answer: Answer) => {
+        if (answer.id === undefined) return;
+        expect(answer).toMatchObject({ event: 'ok' });
+        if (answered.push(who) === 41) done();
+      };
+      const crowd: WebSocket[] = [];
+      for (let i = 0; i < 40; i++) crowd.push(await open(greedy, from('greedy')));
+      const one = await open(modest, from('modest'));
+      for (const socket of crowd) socket.send(sent);
+      one.send(sentByModest);
+      await all;
+      return answered;
+    };
+
+    test('a command is answered before the subscriptions to many partitions that another cluster asked for', async () => {
+      const subscribe = JSON.stringify({ op: 'subscribe', id: 1, sub: 1, topic: 't', from: 'latest' });
+      const answered = await race('subscribe', subscribe, JSON.stringify({ op: 'hello', id: 1 }));
+      // Usually among the first three; when its bytes arrive a few turns later, a few more of the others are done.
+      expect(answered.indexOf('modest')).toBeLessThan(20);
+    });
+
+    test('a record is stored before the many that another cluster sent in large commands', async () => {
+      const records = Array.from({ length: 400 }, (_, i) => ({ partition: 0, value: { i, text: 'x'.repeat(20) } }));
+      const produce = (list: readonly unknown[]): string =>
+        JSON.stringify({ op: 'produce', id: 1, topic: 't', records: list });
+      const answered = await race('produce', produce(records), produce(records.slice(0, 1)));
+      expect(answered.indexOf('modest')).toBeLessThan(20);
+    });
+
+    test('the commands of one socket are taken up in their order, and what waits is given back', async () => {
+      const { greedy } = await twoTenants('order');
+      const answered: number[] = [];
+      let done = (): void => {};
+      const all = new Promise<void>((resolve) => (done = resolve));
+      const count = 200;
+      const socket = await open(greedy, ({ id, event, results }) => {
+        expect(event).toBe('ok');
+        answered.push(id!);
+        const [{ offset }] = results as [{ offset: number }];
+        expect(offset).toBe(id! + 1);
+        if (answered.length === count) done();
+      });
+      const text = 'x'.repeat(20_000);
+      for (let id = 0; id < count; id++) {
+        const records = [{ value: id % 7 === 3 ? text : id, partition: 0 }];
+        socket.send(JSON.stringify({ op: 'produce', id, topic: 't', records }));
+      }
+      await all;
+      expect(answered).toEqual(Array.from({ length: count }, (_, i) => i));
+      expect(bench.door.requestBytesHeld).toBe(0);
+    });
+
+    test('what waits for a socket that has closed is forgotten, and too much of it is refused', async () => {
+      const { greedy } = await twoTenants('many');
+      const answers: Answer[] = [];
+      const socket = await open(greedy, (answer) => answers.push(answer));
+      const other = await open(greedy, () => {});
+      const text = 'x'.repeat(20_000);
+      const produce = (id: number, value: string): string =>
+        JSON.stringify({ op: 'produce', id, topic: 't', records: [{ value, partition: 0 }] });
+      for (let id = 1; id <= 50; id++) other.send(produce(id, text));
+      for (let id = 1; id <= 3_000; id++) socket.send(produce(id, ''));
+      await expect.poll(() => answers.length, { timeout: 20_000 }).toBe(3_000);
+      const refused = answers.filter(({ event }) => event === 'error');
+      for (const answer of refused) expect(answer).toMatchObject({ error: { code: 'overloaded' } });
+      expect(new Set(answers.map(({ id }) => id)).size).toBe(3_000);
+      for (let id = 1; id <= 50; id++) other.send(produce(id, text));
+      other.terminate();
+      await expect.poll(() => bench.door.requestBytesHeld, { timeout: 20_000 }).toBe(0);
+    });
+  });
+}
