@@ -155,7 +155,7 @@ class RunningController implements Controller {
     this.#producerIds = producerIds(persistence, settings.requestWaitMsMax, settings.producerIdsPerBlock);
     this.#repair = new Repair(this.#context);
     this.#deleted = new DeletedTopics(this.#context);
-    this.#damage = new DamageWatch(store, events);
+    this.#damage = new DamageWatch(persistence, events);
     this.#loadWatch = new LoadWatch(this.#context);
     const gapMsMax = Math.max(settings.lookGapMsMax, 3 * this.#lookIntervalMs());
     this.#members = new Members(store, clock, gapMsMax, processesById(options, this.controllerId));

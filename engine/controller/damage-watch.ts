@@ -4,25 +4,29 @@
  */
 import { damagePk, type DamageRow, decodeDamage } from '../log/rows/damage.ts';
 import { Failure } from '../kernel/failure.ts';
-import type { MetadataStore, Row, RowChange } from '../ports.ts';
+import type { Row, RowChange } from '../ports.ts';
+import { type Persistence, rangeSurely } from '../store-surely.ts';
 import type { EventRing } from './events.ts';
 
 /** Damage beyond this number is not shown. An operator with that much damage reads a dump of the rows instead. */
 const shownMax = 10_000;
 
 export class DamageWatch {
-  readonly #store: MetadataStore;
+  readonly #persistence: Persistence;
   readonly #events: EventRing;
   readonly #rows = new Map<string, DamageRow>();
+  /** Set while the rows are read: the rows that changed meanwhile. What was read about them may be out of date. */
+  #touched: Set<string> | undefined;
+  #mustRead = false;
   #stopWatching: (() => void) | undefined;
 
-  constructor(store: MetadataStore, events: EventRing) {
-    this.#store = store;
+  constructor(persistence: Persistence, events: EventRing) {
+    this.#persistence = persistence;
     this.#events = events;
   }
 
   start(): void {
-    this.#stopWatching = this.#store.watch(damagePk, (change) => this.#changed(change));
+    this.#stopWatching = this.#persistence.store.watch(damagePk, (change) => this.#changed(change));
     this.#reload();
   }
 
@@ -36,30 +40,37 @@ export class DamageWatch {
   }
 
   #changed(change: RowChange): void {
-    if (change === 'gap') this.#reload();
-    else if (change.row) this.#found(change.row);
+    if (change === 'gap') return this.#reload();
+    this.#touched?.add(change.key.sk);
+    if (change.row) this.#found(change.row);
     else this.#gone(change.key.sk);
   }
 
+  /** A gap during a read leads to another read. */
   #reload(): void {
-    this.#load().catch((error: unknown) => {
-      // The next change or gap triggers another read. Until then the list shows the last known state.
+    this.#mustRead = true;
+    if (this.#touched) return;
+    this.#read().catch((error: unknown) => {
+      // The process stops, or the store has failed for good.
       if (!(error instanceof Failure)) throw error;
     });
   }
 
-  async #load(): Promise<void> {
-    const seen = new Set<string>();
-    let cursor: string | undefined;
-    do {
-      const page = await this.#store.range(damagePk, cursor === undefined ? {} : { cursor });
-      for (const row of page.rows) {
-        seen.add(row.sk);
-        this.#found(row);
+  /** Waits for the store for as long as it takes: missed changes are not delivered again. */
+  async #read(): Promise<void> {
+    while (this.#mustRead) {
+      this.#mustRead = false;
+      const touched = new Set<string>();
+      this.#touched = touched;
+      try {
+        const rows = await rangeSurely(this.#persistence, damagePk, Number.POSITIVE_INFINITY);
+        const present = new Set(rows.map(({ sk }) => sk));
+        for (const row of rows) if (!touched.has(row.sk)) this.#found(row);
+        for (const sk of this.#rows.keys()) if (!present.has(sk) && !touched.has(sk)) this.#gone(sk);
+      } finally {
+        this.#touched = undefined;
       }
-      cursor = page.cursor;
-    } while (cursor !== undefined);
-    for (const sk of this.#rows.keys()) if (!seen.has(sk)) this.#gone(sk);
+    }
   }
 
   #found(row: Row): void {

@@ -63,7 +63,7 @@ export function createVisitor(options: VisitorOptions): Visitor {
   const members = new Members(store, clock, gapMsMax, processesById(options));
   const loads = { byBroker: () => new Map() };
   const made = topics({ persistence, clock, settings, shards, wish, brokers, loads, refresh: () => brokers.refresh() });
-  const damage = new DamageWatch(store, events);
+  const damage = new DamageWatch(persistence, events);
   const ids = producerIds(persistence, settings.requestWaitMsMax, settings.producerIdsPerBlock);
   catalogue.onBroker((brokerId) => {
     const session = catalogue.broker(brokerId);
