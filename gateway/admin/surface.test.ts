@@ -290,6 +290,13 @@ describe('the event stream', () => {
     await response.body!.cancel();
   });
 
+  it('has no follower for a client that asks for the head alone', async () => {
+    test = await adminInTest({ followersMax: 1 });
+    const head = await test.ask('HEAD', stream);
+    expect([head.status, head.headers.get('Content-Type')]).toEqual([200, 'text/event-stream']);
+    expect((await follow()).status).toBe(200);
+  });
+
   it('drops a follower that does not keep up, and ends with the control plane', async () => {
     test = await adminInTest({ followerBacklogMax: 2, followersMax: 1 });
     const slow = await follow();

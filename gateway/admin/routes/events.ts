@@ -54,6 +54,8 @@ export function eventRoutes(app: AdminApp, { fleet }: AdminContext, followers: F
     return c.json({ items: items.map(shown) }, 200);
   });
   app.openapi(follow, (c) => {
+    // Nobody would read what a follower writes, so it would never end.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'Content-Type': 'text/event-stream' });
     const from = c.req.header('last-event-id') ?? c.req.valid('query').since;
     const follower = followers.open(from);
     if (!follower) throw new Overloaded('too many clients follow the event stream: close some, or try again later');
