@@ -311,6 +311,10 @@ describe('access', () => {
     await tenancy.issueKey(clusterId, 'one');
     await tenancy.issueKey(clusterId, 'zwei ✓');
     await expect(tenancy.issueKey(clusterId, 'three')).rejects.toThrow(InvalidRequest);
+    const { keyId } = tenancy.keys(clusterId)[0]!;
+    await expect(tenancy.rotateKey(clusterId, keyId, 1)).rejects.toThrow(InvalidRequest);
+    await tenancy.rotateKey(clusterId, keyId, 0);
+    expect(tenancy.keys(clusterId)).toHaveLength(2);
     const never = (): Promise<void> => Promise.reject(new Error('stopped'));
     await expect(tenancy.deleteCluster(clusterId, never)).rejects.toThrow('stopped');
     for (const { keyId } of tenancy.keys(clusterId)) await tenancy.revokeKey(clusterId, keyId);

@@ -77,7 +77,8 @@ export class Keys {
     if (!Number.isSafeInteger(graceMs) || graceMs < 0 || graceMs > rotationGraceMsMax) {
       throw new InvalidRequest('graceMs', `graceMs must be a whole number from 0 to ${rotationGraceMsMax}`);
     }
-    this.#checkRoom(clusterId);
+    // Without a grace the new key takes the old one's place.
+    if (graceMs > 0) this.#checkRoom(clusterId);
     const { rows, persistence } = this.#options;
     return untilNoConflict(async () => {
       const guard = await this.#clusterGuard(clusterId);
