@@ -15,7 +15,7 @@ import { HangWatch } from './hang-watch.ts';
 import type { BrokerHome } from './leftovers.ts';
 import { notedBrokers } from './noted-brokers.ts';
 import { forgetProcess, noteProcess } from './notes.ts';
-import { isGone } from './process-state.ts';
+import { isGone, signalProcess } from './process-state.ts';
 
 export interface DetachedFleetOptions {
   readonly clock: Clock;
@@ -186,5 +186,5 @@ function slotArguments({ brokerId, zone, volume, address }: BrokerSlot): string[
  */
 function signal({ pid, process: child }: Running, name: NodeJS.Signals): void {
   if (child) child.kill(name);
-  else if (!isGone(pid)) process.kill(pid, name);
+  else if (!isGone(pid)) signalProcess(pid, name);
 }

@@ -9,7 +9,7 @@ import { type Clock, sleep } from '../../engine/kernel/clock.ts';
 import { stoppedMsMax } from './hang.ts';
 import type { BrokerHome } from './leftovers.ts';
 import { notedBrokers } from './noted-brokers.ts';
-import { isGone, processStateNow } from './process-state.ts';
+import { isGone, processStateNow, signalProcess } from './process-state.ts';
 
 const lookIntervalMs = 10;
 const goneWaitMsMax = 2000;
@@ -33,7 +33,7 @@ export async function endStopped(home: BrokerHome, program: string, clock: Clock
 
 /** Resolves when they are gone or the wait is over. */
 export async function killAll(pids: readonly number[], clock: Clock): Promise<void> {
-  for (const pid of pids) if (!isGone(pid)) process.kill(pid, 'SIGKILL');
+  for (const pid of pids) if (!isGone(pid)) signalProcess(pid, 'SIGKILL');
   const deadlineMs = clock.monotonicMs() + goneWaitMsMax;
   while (!pids.every(isGone) && clock.monotonicMs() < deadlineMs) await sleep(clock, lookIntervalMs);
 }

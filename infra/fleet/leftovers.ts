@@ -32,7 +32,7 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
 import { forgetProcess, notedProcesses } from './notes.ts';
-import { isGone, originNow, pidNamespace } from './process-state.ts';
+import { isGone, originNow, pidNamespace, signalProcess } from './process-state.ts';
 
 export interface BrokerHome {
   /** The data folder, as its brokers name it. */
@@ -56,7 +56,7 @@ export async function endLeftovers(home: BrokerHome, clock: Clock): Promise<numb
   for (const pid of notedProcesses(home.notes, 'process')) {
     const found = isGone(pid) ? undefined : brokerAt(home, pid);
     if (!found) forgetProcess(home.notes, 'process', pid);
-    else if (found.isLeftover && kill(pid)) killed.set(pid, found.startTicks);
+    else if (found.isLeftover && signalProcess(pid, 'SIGKILL')) killed.set(pid, found.startTicks);
   }
   const deadlineMs = clock.monotonicMs() + goneWaitMsMax;
   // When it ends, its environment disappears first and its start time last.
@@ -87,14 +87,5 @@ function brokerAt({ data }: BrokerHome, pid: number): FoundBroker | undefined {
     return { isLeftover, startTicks: origin.startTicks };
   } catch {
     return undefined;
-  }
-}
-
-function kill(pid: number): boolean {
-  try {
-    process.kill(pid, 'SIGKILL');
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ProcessState, processStateNow } from './process-state.ts';
+import { ProcessState, processStateNow, signalProcess } from './process-state.ts';
 
 describe.skipIf(!existsSync('/proc/self/stat'))('ProcessState', () => {
   it('reports the current state at each read, and none for a process that is gone', async () => {
@@ -18,8 +18,9 @@ describe.skipIf(!existsSync('/proc/self/stat'))('ProcessState', () => {
     while (letter !== 'T' && performance.now() < untilMs) letter = await state.read();
     expect(letter).toBe('T');
     expect(processStateNow(child.pid!)).toBe('T');
-    child.kill('SIGKILL');
+    expect(signalProcess(child.pid!, 'SIGKILL')).toBe(true);
     await once(child, 'exit');
+    expect(signalProcess(child.pid!, 'SIGKILL')).toBe(false);
     expect(await state.read()).toBeUndefined();
     state.close();
   });

@@ -103,6 +103,15 @@ export function isGone(pid: number): boolean {
   }
 }
 
+/** False when it ended before the signal, whatever isGone said, or is not ours to signal. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
 /** Gone only with its last thread: while other threads are ending, they may still be in a write. */
 function isZombie(pid: number): boolean {
   const state = processStateNow(pid);
