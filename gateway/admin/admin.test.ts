@@ -272,6 +272,33 @@ describe('the fleet', () => {
     expect((await test.ask('GET', `${v1}/engine`)).body['lastEventId']).toBe('2-2');
   });
 
+  it('is shown with what is down, and with its latest moves', async () => {
+    const clusterId = await test.cluster();
+    await test.ask('POST', `${v1}/clusters/${clusterId}/topics`, { name: 'a', partitions: 200 });
+    for (let index = 0; index < 200; index++) {
+      const movedAtMs = 1_000 + ((index * 77) % 200);
+      test.memory.place(index, { reason: 'balance', movedAtMs, ...(index < 3 && { brokerId: -1 }) });
+    }
+    const brokers = test.memory.brokers();
+    const states = { b: ['fenced', 'draining'], a: ['closed', 'fenced'], c: ['serving', 'serving'] } as const;
+    test.memory.brokers = () =>
+      Object.entries(states).flatMap(([zone, both], z) =>
+        both.map((state, i) => ({ ...brokers[z]!, brokerId: 2 * z + i, zone, state, partitions: 10, moving: z + i })),
+      );
+    const engine = (await test.ask('GET', `${v1}/engine`)).body;
+    expect(engine).toMatchObject({
+      lastEventId: null,
+      zones: [
+        { zone: 'a', state: 'down', brokers: 2, serving: 0, partitions: 20 },
+        { zone: 'b', state: 'degraded', brokers: 2, serving: 1, partitions: 20 },
+        { zone: 'c', state: 'serving', brokers: 2, serving: 2, partitions: 20 },
+      ],
+      partitions: { total: 200, withoutOwner: 3, moving: 9 },
+    });
+    const moves = engine['moves'] as { readonly movedAtMs: number }[];
+    expect(moves.map(({ movedAtMs }) => movedAtMs)).toEqual(Array.from({ length: 40 }, (_, i) => 1_199 - i));
+  });
+
   it('lists its decisions, starting from any of them', async () => {
     for (const [kind, atMs] of [
       ['x', 1],

@@ -25,7 +25,7 @@ export async function fetchPartitions(
 export function chargeRead(
   { tenancy, clock }: GatewayContext,
   { clusterId }: Principal,
-  parts: readonly SharedPart[],
+  parts: readonly Pick<SharedPart, 'key' | 'bytes' | 'records'>[],
   nowMs = clock.monotonicMs(),
 ): Verdict {
   let longest = noDelay;
