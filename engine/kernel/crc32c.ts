@@ -60,6 +60,24 @@ export function crc32cSeed(bytes: Uint8Array, crc: number, start = 0, end = byte
   return ~before >>> 0;
 }
 
+/**
+ * The one bit of `bytes` bytes whose change makes their checksum differ by `difference` (the exclusive or of the two);
+ * undefined when no single bit does.
+ */
+export function changedBit(
+  bytes: number,
+  difference: number,
+): { readonly at: number; readonly bit: number } | undefined {
+  // What a change of each bit of the byte at `at` does to the checksum: each byte behind it is one more step.
+  const effects = Int32Array.from({ length: 8 }, (_, bit) => table[1 << bit]!);
+  for (let at = bytes - 1; at >= 0; at--) {
+    const bit = effects.indexOf(difference | 0);
+    if (bit >= 0) return { at, bit };
+    for (let b = 0; b < 8; b++) effects[b] = (effects[b]! >>> 8) ^ table[effects[b]! & 0xff]!;
+  }
+  return undefined;
+}
+
 /** Whether the native package handles the long inputs. Diagnostics show it because throughput depends on it. */
 export const crc32cIsNative = native !== undefined;
 

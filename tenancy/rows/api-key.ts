@@ -3,6 +3,7 @@
  * The secret itself is not stored. It has 256 bits, so one SHA-256 is as good as a slow hash. Rows are added and removed; a
  * row changes at most once, when a rotation sets the old key's expiry.
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
@@ -24,7 +25,7 @@ export function apiKeyKey(keyId: string): RowKey {
 
 export function encodeApiKey(key: ApiKeyRow): string {
   const { clusterId, name, secretHash, createdAtMs, expiresAtMs } = key;
-  return JSON.stringify({ clusterId, name, secretHash, createdAtMs, expiresAtMs });
+  return rowText({ clusterId, name, secretHash, createdAtMs, expiresAtMs });
 }
 
 /** Throws RowCorrupt. */

@@ -4,6 +4,7 @@
  * Separate from the cluster's own row, so that creating topics and changing settings do not conflict. Every change is part
  * of the engine's transaction that creates or deletes the topic, on condition of this row's version.
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
@@ -27,7 +28,7 @@ export function clusterCountsKey(clusterId: string): RowKey {
 
 export function encodeClusterCounts(counts: ClusterCounts): string {
   const { topics, partitions, internalTopics, milliMutations, mutationsAtMs, closed } = counts;
-  return JSON.stringify({ topics, partitions, internalTopics, milliMutations, mutationsAtMs, closed });
+  return rowText({ topics, partitions, internalTopics, milliMutations, mutationsAtMs, closed });
 }
 
 /** Throws RowCorrupt. */

@@ -5,6 +5,7 @@
  *   (created) -> serving <-> suspended
  *                serving | suspended -> deleting -> (removed)
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 import { isLimitName } from '../quota/limits.ts';
@@ -37,7 +38,7 @@ export function encodeCluster(cluster: ClusterRow): string {
   const limits: Record<string, string> = {};
   for (const [limit, value] of Object.entries(cluster.limits)) limits[limit] = String(value);
   const rest = { profile, limits, createdAtMs, brokerConfigs };
-  return JSON.stringify({ tenantId, name, state, autoCreateTopics, defaultPartitions, ...rest });
+  return rowText({ tenantId, name, state, autoCreateTopics, defaultPartitions, ...rest });
 }
 
 /** Throws RowCorrupt. */

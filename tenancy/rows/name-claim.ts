@@ -4,6 +4,7 @@
  * holder, for a topic its name. Written only if absent, in the transaction that creates the holder. That keeps names
  * unique under races.
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
@@ -25,7 +26,7 @@ export function topicNameKey(clusterId: string, form: string): RowKey {
 }
 
 export function encodeNameClaim(claim: NameClaim): string {
-  return JSON.stringify({ id: claim.id });
+  return rowText({ id: claim.id });
 }
 
 /** Throws RowCorrupt. */

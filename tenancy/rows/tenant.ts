@@ -3,6 +3,7 @@
  * `clusters` counts its clusters in every state. Creating or removing a cluster writes this row, so that a tenant cannot be
  * deleted while one of its clusters is being created.
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 
@@ -20,7 +21,7 @@ export function tenantKey(tenantId: string): RowKey {
 
 export function encodeTenant(tenant: TenantRow): string {
   const { name, clusters, createdAtMs } = tenant;
-  return JSON.stringify({ name, clusters, createdAtMs });
+  return rowText({ name, clusters, createdAtMs });
 }
 
 /** Throws RowCorrupt. */

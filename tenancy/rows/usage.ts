@@ -2,6 +2,7 @@
  * What a cluster has used since its creation, over all gateways. Key: USAGE <clusterId>. Value: bytes and records in and
  * out, throttledMs by limit. Absolute values, written on condition of the version, so that a repeated write cannot count twice.
  */
+import { rowText } from '../../engine/store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../engine/store-row-json.ts';
 import type { Row, RowKey } from '../../engine/ports.ts';
 import { isLimitName } from '../quota/limits.ts';
@@ -25,7 +26,7 @@ export function encodeUsage(usage: UsageRow): string {
   const { producedBytes, producedRecords, fetchedBytes, fetchedRecords } = usage;
   const throttledMs: Record<string, string> = {};
   for (const [quota, ms] of Object.entries(usage.throttledMs)) throttledMs[quota] = String(ms);
-  return JSON.stringify({ producedBytes, producedRecords, fetchedBytes, fetchedRecords, throttledMs });
+  return rowText({ producedBytes, producedRecords, fetchedBytes, fetchedRecords, throttledMs });
 }
 
 /** Throws RowCorrupt. */

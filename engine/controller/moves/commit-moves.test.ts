@@ -1,6 +1,7 @@
 /** What a move depends on besides the row that it changes. */
 import { describe, expect, it } from 'vitest';
 import { world } from '../controller-in-test.suite.ts';
+import { decodeBrokerSession, encodeBrokerSession } from '../rows/broker-session.ts';
 
 describe('a planned move', () => {
   it('gives nothing to a target whose session changed unnoticed between release and write', async () => {
@@ -12,7 +13,8 @@ describe('a planned move', () => {
     const row = (await store.get(key))!;
     fleet.onRelease = async () => {
       fleet.onRelease = () => undefined;
-      await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
+      const value = encodeBrokerSession({ ...decodeBrokerSession(row), state: 'draining' });
+      await store.transact([{ op: 'put', key, value }]);
     };
     const before = (await owners()).get(2);
     await during(controller.drainBroker(1));

@@ -9,6 +9,7 @@
  * From `recovered` on, others may take the broker's partitions. The slot opens its next session only after `closed`.
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const states: readonly string[] = ['serving', 'draining', 'fenced', 'recovered', 'closed'];
@@ -34,7 +35,7 @@ export function brokerSessionKey(brokerId: number): RowKey {
 
 export function encodeBrokerSession(session: BrokerSession): string {
   const { epoch, state, zone, volume, address, pid } = session;
-  return JSON.stringify({ epoch, state, zone, volume, address, pid });
+  return rowText({ epoch, state, zone, volume, address, pid });
 }
 
 /** Throws RowCorrupt. */

@@ -5,6 +5,7 @@
  * take. The row is never deleted, so its version only rises, and of two readings the higher one is the later.
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const acts = ['none', 'drain', 'restart', 'replace'] as const;
@@ -27,7 +28,7 @@ export function wishedBroker({ sk }: RowKey): number | undefined {
 }
 
 export function encodeBrokerWish({ act, afterEpoch, isDone, left }: BrokerWish): string {
-  return JSON.stringify({ act, afterEpoch, isDone, left });
+  return rowText({ act, afterEpoch, isDone, left });
 }
 
 /** Throws RowCorrupt. */

@@ -5,6 +5,7 @@
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 import { shardPk } from './shard.ts';
 
@@ -27,7 +28,7 @@ export function deletedTopicKey(shard: number, topicId: Uuid): RowKey {
 }
 
 export function encodeDeletedTopic(topic: DeletedTopicRow): string {
-  return JSON.stringify({
+  return rowText({
     partitions: topic.partitions.map((p) => p.index),
     owners: topic.partitions.map((p) => p.brokerId),
     epochs: topic.partitions.map((p) => p.leaderEpoch),

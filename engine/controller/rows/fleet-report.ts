@@ -4,6 +4,7 @@
  * as far as possible (`acted`), and, by evacuated zone, how many partitions nobody else could take.
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 
 const decisions = ['stay', 'out', 'in'] as const;
@@ -37,7 +38,7 @@ export const fleetReportKey: RowKey = { pk: 'FLEET', sk: 'REPORT' };
 export function encodeFleetReport({ seen, acted, left, scaling }: FleetReport): string {
   const entries = Object.entries(scaling.shares).map(([name, share]) => [name, Math.round(share * 100) / 100]);
   const override = scaling.override ?? 0;
-  return JSON.stringify({ seen, acted, left, ...scaling, override, shares: Object.fromEntries(entries) });
+  return rowText({ seen, acted, left, ...scaling, override, shares: Object.fromEntries(entries) });
 }
 
 /** Throws RowCorrupt. */

@@ -3,6 +3,7 @@
  * the number an operator set instead (0: none, the load decides), and the evacuated zones.
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { rowFields } from '../../store-row-json.ts';
 
 export interface FleetRow {
@@ -14,7 +15,7 @@ export interface FleetRow {
 export const fleetKey: RowKey = { pk: 'FLEET', sk: 'WANTED' };
 
 export function encodeFleet({ brokers, override, evacuated }: FleetRow): string {
-  return JSON.stringify({ brokers, override, evacuated });
+  return rowText({ brokers, override, evacuated });
 }
 
 /** Throws RowCorrupt. */

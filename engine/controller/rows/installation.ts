@@ -4,6 +4,7 @@
  */
 import { type Persistence, getSurely, transactSurely } from '../../store-surely.ts';
 import { type Row, type RowKey, StoreConflict } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { rowFields } from '../../store-row-json.ts';
 
 const installationKey: RowKey = { pk: 'IDS', sk: 'INSTALLATION' };
@@ -16,7 +17,7 @@ export async function installationId(persistence: Persistence): Promise<string> 
   const id = persistence.random.bytes(idBytes).toString('hex');
   try {
     await transactSurely(persistence, [
-      { op: 'put', key: installationKey, value: JSON.stringify({ id }), if: { absent: true } },
+      { op: 'put', key: installationKey, value: rowText({ id }), if: { absent: true } },
     ]);
     return id;
   } catch (failure) {

@@ -4,6 +4,7 @@
  * (../lease.ts).
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { rowFields } from '../../store-row-json.ts';
 
 export interface LeaseRow {
@@ -33,7 +34,7 @@ export function controllerLeaseKey(controllerId: string): RowKey {
 
 export function encodeLease(lease: LeaseRow): string {
   const { epoch, durationMs, renewals, syncedLsn } = lease;
-  return JSON.stringify({ epoch, durationMs, renewals, syncedLsn });
+  return rowText({ epoch, durationMs, renewals, syncedLsn });
 }
 
 /** Throws RowCorrupt. */

@@ -4,6 +4,7 @@
  */
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, rowFields } from '../../store-row-json.ts';
 import { shardPk } from './shard.ts';
 
@@ -40,7 +41,7 @@ export function encodePlacement(placement: PlacementRow): string {
   const { partitions } = placement;
   const names = [...new Set(partitions.map((p) => p.reason))];
   const places = new Map(names.map((name, i) => [name, i]));
-  return JSON.stringify({
+  return rowText({
     owners: partitions.map((p) => p.brokerId),
     epochs: partitions.map((p) => p.leaderEpoch),
     reasonNames: names,

@@ -3,6 +3,7 @@
  * installation never gives the same id twice; ids that remain unused in a taken block are skipped.
  */
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { rowFields } from '../../store-row-json.ts';
 
 export interface ProducerIdsRow {
@@ -12,7 +13,7 @@ export interface ProducerIdsRow {
 export const producerIdsKey: RowKey = { pk: 'IDS', sk: 'PRODUCER' };
 
 export function encodeProducerIds(ids: ProducerIdsRow): string {
-  return JSON.stringify({ next: ids.next });
+  return rowText({ next: ids.next });
 }
 
 /** Throws RowCorrupt. */

@@ -4,6 +4,7 @@
  */
 import { assert } from '../../kernel/assert.ts';
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { rowFields } from '../../store-row-json.ts';
 
 export interface ShardRow {
@@ -28,7 +29,7 @@ export function shardPk(shard: number): string {
 
 export function encodeShard(shard: ShardRow): string {
   const { controllerId, epoch } = shard;
-  return JSON.stringify({ controllerId, epoch });
+  return rowText({ controllerId, epoch });
 }
 
 /** Throws RowCorrupt. */

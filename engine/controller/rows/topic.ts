@@ -6,6 +6,7 @@
 import { parseUuid, type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { AskedReplicas } from '../../engine.ts';
 import type { Row, RowKey } from '../../ports.ts';
+import { rowText } from '../../store-row-checksum.ts';
 import { RowCorrupt, type RowFields, rowFields } from '../../store-row-json.ts';
 import { shardPk } from './shard.ts';
 
@@ -28,7 +29,7 @@ export function topicKey(shard: number, name: string): RowKey {
 export function encodeTopic(topic: TopicRow): string {
   const { topicId, clusterId, partitions, configs, createdAtMs, replicas } = topic;
   const asked = replicas && { replicationFactor: replicas.factor, replicas: replicas.nodeIds };
-  return JSON.stringify({ topicId: uuidText(topicId), clusterId, partitions, configs, createdAtMs, ...asked });
+  return rowText({ topicId: uuidText(topicId), clusterId, partitions, configs, createdAtMs, ...asked });
 }
 
 /** Throws RowCorrupt. */

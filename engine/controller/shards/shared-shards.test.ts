@@ -1,6 +1,7 @@
 /** Several controllers over one store and one fleet: which one owns what; if two believe they own it, only one acts. */
 import { describe, expect, it } from 'vitest';
 import { sharedWorld as world, spec } from '../controllers-in-test.suite.ts';
+import { decodeBrokerSession, encodeBrokerSession } from '../rows/broker-session.ts';
 
 describe('controllers that share an installation', () => {
   it('share the shards evenly, and one of them keeps the fleet', async () => {
@@ -323,7 +324,8 @@ describe('a gateway without a controller in it', () => {
     const creating = gateway.createTopic(spec('c', 't'), async () => [
       { op: 'check', key: { pk: 'none', sk: 'none' }, if: { absent: true } },
     ]);
-    await store.transact([{ op: 'put', key, value: row.value.replace('serving', 'draining') }]);
+    const value = encodeBrokerSession({ ...decodeBrokerSession(row), state: 'draining' });
+    await store.transact([{ op: 'put', key, value }]);
     await during(creating);
     expect((await places()).filter(({ brokerId }) => brokerId === 2)).toEqual([]);
   });

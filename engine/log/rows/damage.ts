@@ -5,6 +5,7 @@
  */
 import type { RowKey } from '../../ports.ts';
 import type { Damage } from '../segments/verify-file.ts';
+import { rowText, soundText } from '../../store-row-checksum.ts';
 
 export interface DamageRow extends Damage {
   readonly fileId: string;
@@ -18,7 +19,7 @@ export function damageKey(fileId: string, position: number): RowKey {
 }
 
 export function encodeDamage({ what, topicId, partition, fromOffset, toOffset, foundAtMs }: DamageRow): string {
-  return JSON.stringify({ what, topicId, partition, fromOffset, toOffset, foundAtMs });
+  return rowText({ what, topicId, partition, fromOffset, toOffset, foundAtMs });
 }
 
 export function decodeDamage(sk: string, value: string): DamageRow {
@@ -29,7 +30,7 @@ export function decodeDamage(sk: string, value: string): DamageRow {
 /** Of a row that cannot be read the key alone says enough; the next look at the file writes it again. */
 function foundIn(value: string): Omit<DamageRow, 'fileId' | 'position'> {
   try {
-    const found = JSON.parse(value) as Omit<DamageRow, 'fileId' | 'position'> | null;
+    const found = JSON.parse(soundText(value) ?? '') as Omit<DamageRow, 'fileId' | 'position'> | null;
     if (typeof found?.what === 'string') return found;
   } catch {
     // Not JSON.

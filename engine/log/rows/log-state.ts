@@ -5,7 +5,8 @@
  */
 import { type Uuid, uuidText } from '../../kernel/uuid.ts';
 import type { RowKey, StoreOp } from '../../ports.ts';
-import { checkedRowObject, isWhole, RowCorrupt, type StoredText, withChecksum } from '../../store-row-json.ts';
+import { rowText } from '../../store-row-checksum.ts';
+import { isWhole, RowCorrupt, rowObject, type StoredText } from '../../store-row-json.ts';
 import type { EpochSnapshot } from '../fold/leader-epochs.ts';
 import { areEpochs } from '../segments/segment-format.ts';
 
@@ -42,12 +43,12 @@ export function deleteLogState(topicId: Uuid, partition: number, version: number
 }
 
 export function encodeLogState(row: LogStateRow): string {
-  return withChecksum(JSON.stringify({ startOffset: row.startOffset, epochs: row.epochs, foldedTo: row.foldedTo }));
+  return rowText({ startOffset: row.startOffset, epochs: row.epochs, foldedTo: row.foldedTo });
 }
 
 /** Throws RowCorrupt. */
 export function decodeLogState(row: StoredText): LogStateRow {
-  const { startOffset, epochs, foldedTo } = checkedRowObject(row);
+  const { startOffset, epochs, foldedTo } = rowObject(row);
   if (!isWhole(startOffset)) throw new RowCorrupt(row, 'no start');
   if (epochs !== undefined && !areEpochs(epochs)) throw new RowCorrupt(row, 'no epochs');
   if (foldedTo !== undefined && !isWhole(foldedTo)) throw new RowCorrupt(row, 'no end of what is folded');

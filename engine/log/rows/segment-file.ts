@@ -5,7 +5,8 @@
  */
 import { assert } from '../../kernel/assert.ts';
 import type { RowKey } from '../../ports.ts';
-import { checksumHolds, isWhole, withChecksum } from '../../store-row-json.ts';
+import { rowText, soundText } from '../../store-row-checksum.ts';
+import { isWhole } from '../../store-row-json.ts';
 
 export interface SegmentFileRow {
   /** Bytes of all batches that were written into the file. */
@@ -54,7 +55,7 @@ export function isPieced(fileId: string): boolean {
 export function encodeSegmentFile(row: SegmentFileRow): string {
   assert(row.segments >= 0, 'a file never has fewer than no segments');
   const { bytes, segments, liveBytes, swept } = row;
-  return withChecksum(JSON.stringify({ bytes, segments, liveBytes, swept }));
+  return rowText({ bytes, segments, liveBytes, swept });
 }
 
 /**
@@ -62,10 +63,11 @@ export function encodeSegmentFile(row: SegmentFileRow): string {
  * broker reads all of these rows, one of them must end none.
  */
 export function decodeSegmentFile(value: string): SegmentFileRow | undefined {
-  if (!checksumHolds(value)) return undefined;
+  const text = soundText(value);
+  if (text === undefined) return undefined;
   let row: Partial<Record<keyof SegmentFileRow, unknown>> | null;
   try {
-    row = JSON.parse(value) as typeof row;
+    row = JSON.parse(text) as typeof row;
   } catch {
     return undefined;
   }

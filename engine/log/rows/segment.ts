@@ -5,7 +5,8 @@
  */
 import type { Uuid } from '../../kernel/uuid.ts';
 import type { Row, RowCondition, RowKey, StoreOp } from '../../ports.ts';
-import { checkedRowObject, isWhole, RowCorrupt, type StoredText, withChecksum } from '../../store-row-json.ts';
+import { rowText } from '../../store-row-checksum.ts';
+import { isWhole, RowCorrupt, rowObject, type StoredText } from '../../store-row-json.ts';
 import { isState, type StateSnapshot } from '../segments/segment-format.ts';
 import { logPk } from './log-state.ts';
 
@@ -86,7 +87,7 @@ export function encodeSegment(row: SegmentRow, state: StateSnapshot): string {
     stateBytes,
     maxTimestamp,
   };
-  return withChecksum(JSON.stringify(stateBytes <= rowStateBytesMax ? { ...value, state } : value));
+  return rowText(stateBytes <= rowStateBytesMax ? { ...value, state } : value);
 }
 
 /** From the key of a segment's row. */
@@ -105,7 +106,7 @@ export function decodeSegmentAndState(stored: Row): {
   readonly state: StateSnapshot | undefined;
 } {
   const baseOffset = baseOffsetOf(stored);
-  const fields = checkedRowObject(stored);
+  const fields = rowObject(stored);
   if (!isSegment(fields, baseOffset)) throw new RowCorrupt(stored, 'the fields do not describe a segment');
   const { state, ...row } = fields;
   return { row: { baseOffset, ...row, version: stored.version }, state };
