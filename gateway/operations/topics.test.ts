@@ -7,15 +7,8 @@ import { innerName } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import type { MemoryEngine } from '../kafka/testing/memory-engine.ts';
-import {
-  alterConfigs,
-  alterReplicas,
-  createPartitions,
-  createTopic,
-  deleteTopic,
-  findOrCreateTopic,
-  topicsOf,
-} from './topics.ts';
+import { alterConfigs, alterReplicas, createPartitions, createTopic, deleteTopic, topicsOf } from './topics.ts';
+import { findOrCreateTopic } from './first-use.ts';
 import { gatewayInTest } from '../gateway-in-test.suite.ts';
 
 let clock: ManualClock;

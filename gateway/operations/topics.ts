@@ -277,29 +277,6 @@ export async function changeTopic(
   return configs ? alterConfigs(context, principal, name, () => configs) : changed;
 }
 
-/**
- * The topic, created on the way when the cluster allows it (as Kafka's auto.create.topics.enable). Undefined: it does
- * not exist and must not be created. Throws what createTopic throws.
- */
-export async function findOrCreateTopic(
-  context: GatewayContext,
-  principal: Principal,
-  name: string,
-  waitMsMax: number = context.settings.quotaWaitMsMax,
-): Promise<TopicEntry | undefined> {
-  const found = findTopic(context, principal, name);
-  if (found) return found;
-  if (!servingCluster(context, principal).autoCreateTopics) return undefined;
-  try {
-    return await createTopic(context, principal, { name, configs: {} }, waitMsMax);
-  } catch (error) {
-    // Two first uses at once: the other one created it, and our catalogue will show it soon.
-    if (!(error instanceof AlreadyExists)) throw error;
-    await shown(context, () => findTopic(context, principal, name) !== undefined);
-    return findTopic(context, principal, name);
-  }
-}
-
 const shownPollMs = 2;
 const shownWaitMsMax = 1_000;
 
@@ -307,7 +284,7 @@ const shownWaitMsMax = 1_000;
  * Waits until the catalogue, which follows the rows, shows a change that is already durable: whoever is told of the change
  * may use it at once. If the feed takes longer than the limit, the wait ends.
  */
-async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise<void> {
+export async function shown({ clock }: GatewayContext, isShown: () => boolean): Promise<void> {
   const deadlineMs = clock.monotonicMs() + shownWaitMsMax;
   while (!isShown() && clock.monotonicMs() < deadlineMs) await sleep(clock, shownPollMs);
 }

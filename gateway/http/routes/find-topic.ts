@@ -3,7 +3,8 @@ import type { TopicEntry } from '../../../engine/engine.ts';
 import { NotFound } from '../../../tenancy/failures.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../../context.ts';
-import { findOrCreateTopic, findTopic } from '../../operations/topics.ts';
+import { findOrCreateTopic } from '../../operations/first-use.ts';
+import { findTopic } from '../../operations/topics.ts';
 import type { HttpExchange } from '../servers/server.ts';
 
 /** Throws NotFound. */
