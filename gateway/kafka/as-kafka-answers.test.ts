@@ -47,6 +47,19 @@ it('gives no offsets of a log together with an error', async () => {
   expect((await fetch(0, 0, 7)).responses[0]!.partitions[0]).toMatchObject({ abortedTransactions: [], ...unknown });
 });
 
+it('refuses Metadata by id in the versions that only answer with ids', async () => {
+  const { topicId } = (await ask(3, 10, { topics: [{ name: 't' }] })).topics[0]!;
+  const codes = async (version: number, topics: object[]) =>
+    (await ask(3, version, { topics })).topics.map(({ name, errorCode: code }) => [name, code]);
+  for (const asked of [{ name: null, topicId }, { name: null }, { name: 't', topicId }]) {
+    const refused = [asked.name ?? '', errorCode.invalidRequest];
+    for (const version of [10, 11]) {
+      expect(await codes(version, [asked, { name: 't' }])).toEqual([refused, ['t', errorCode.invalidRequest]]);
+    }
+  }
+  expect(await codes(12, [{ name: null, topicId }])).toEqual([['t', 0]]);
+});
+
 it('knows the special times of ListOffsets from their version on', async () => {
   const list = async (version: number): Promise<number[]> => {
     const partitions = [-1, -3, -4].map((timestamp, partitionIndex) => ({ partitionIndex, timestamp }));

@@ -4,6 +4,7 @@
  * the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
+import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { inTime, late } from '../../../engine/kernel/request-time.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
@@ -34,6 +35,7 @@ export const metadata = api(
   { from: 0, to: 13 },
   async (call, request) => {
     const { context, principal } = call;
+    checkNames(call, request);
     const isAll = request.topics === null || (call.version === 0 && request.topics.length === 0);
     const operations = request.includeTopicAuthorizedOperations ? topicOperations : noOperations;
     const found: Found[] = [];
@@ -56,10 +58,20 @@ export const metadata = api(
   },
   (request, { errorCode: code }, call) => ({
     ...cluster(call, false),
-    topics: (request.topics ?? []).map(({ name, topicId }) => unknown(name, topicId, code)),
+    // Before topics can be asked for by id, the answer has no null for a name.
+    topics: (request.topics ?? []).map(({ name, topicId }) =>
+      unknown(call.version < firstIdVersion ? (name ?? '') : name, topicId, code),
+    ),
     errorCode: code,
   }),
 );
+
+/** Versions 10 and 11 have a field for the topic's id, and Kafka refuses whoever uses it. */
+function checkNames({ version }: Call, { topics }: MetadataRequest): void {
+  if (version >= firstIdVersion || !topics) return;
+  if (topics.some(({ name, topicId }) => name === null || topicId !== zeroUuid))
+    throw new InvalidRequest('topics', `Version ${version} asks for topics by name only.`);
+}
 
 /** Some 5 ms of work each. */
 const partitionsPerTurnMax = 5_000;

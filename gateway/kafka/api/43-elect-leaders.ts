@@ -5,7 +5,7 @@
  */
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { ElectLeadersRequest, ElectLeadersResponse } from '../../../engine/protocol/messages/43-elect-leaders.ts';
-import { api } from '../api.ts';
+import { api, type Call } from '../api.ts';
 import { partitionFault } from '../partition-request.ts';
 
 type PartitionAnswer = ElectLeadersResponse['replicaElectionResults'][number]['partitionResult'][number];
@@ -17,16 +17,18 @@ export const electLeaders = api(
   { from: 0, to: 2 },
   (call, request) => {
     const { electionType } = request;
-    if (electionType < 0 || electionType > electionTypeMax) return answer(request, errorCode.invalidRequest, refused);
-    return answer(request, errorCode.none, (topic, partitionId) => {
+    if (electionType < 0 || electionType > electionTypeMax) {
+      return answer(call, request, errorCode.invalidRequest, refused);
+    }
+    return answer(call, request, errorCode.none, (topic, partitionId) => {
       const fault = partitionFault(call, topic, partitionId);
       return fault === errorCode.none
         ? { partitionId, errorCode: errorCode.electionNotNeeded, errorMessage: 'The preferred replica already leads.' }
         : { partitionId, errorCode: fault, errorMessage: 'There is no such partition.' };
     });
   },
-  (request, { errorCode: code, message }) =>
-    answer(request, code, (_topic, partitionId) => ({ partitionId, errorCode: code, errorMessage: message })),
+  (request, { errorCode: code, message }, call) =>
+    answer(call, request, code, (_topic, partitionId) => ({ partitionId, errorCode: code, errorMessage: message })),
 );
 
 function refused(_topic: string, partitionId: number): PartitionAnswer {
@@ -34,6 +36,7 @@ function refused(_topic: string, partitionId: number): PartitionAnswer {
 }
 
 function answer(
+  { version }: Call,
   { topicPartitions }: ElectLeadersRequest,
   code: number,
   of: (topic: string, partition: number) => PartitionAnswer,
@@ -42,5 +45,6 @@ function answer(
     topic,
     partitionResult: partitions.map((partition) => of(topic, partition)),
   }));
-  return { throttleTimeMs: 0, errorCode: code, replicaElectionResults };
+  // The first version has codes of partitions only.
+  return { throttleTimeMs: 0, errorCode: version === 0 ? errorCode.none : code, replicaElectionResults };
 }
