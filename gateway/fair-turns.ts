@@ -13,28 +13,29 @@ const sharesMax = 1_000;
 
 type Work = () => void;
 
-/** First in, first out. To take the first of a long array would move all the others. */
+/**
+ * First in, first out. To take the first of a long array would move all the others; a place that moves through one array
+ * would keep all that was ever taken, as long as something waits.
+ */
 class WorkQueue {
-  #works: (Work | undefined)[] = [];
-  #next = 0;
+  #arriving: Work[] = [];
+  /** In reverse order. */
+  #leaving: Work[] = [];
 
   get length(): number {
-    return this.#works.length - this.#next;
+    return this.#arriving.length + this.#leaving.length;
   }
 
   push(work: Work): void {
-    this.#works.push(work);
+    this.#arriving.push(work);
   }
 
   shift(): Work | undefined {
-    if (this.#next === this.#works.length) return undefined;
-    const work = this.#works[this.#next];
-    this.#works[this.#next++] = undefined;
-    if (this.#next === this.#works.length) {
-      this.#works = [];
-      this.#next = 0;
+    if (this.#leaving.length === 0 && this.#arriving.length > 0) {
+      this.#leaving = this.#arriving.reverse();
+      this.#arriving = [];
     }
-    return work;
+    return this.#leaving.pop();
   }
 }
 
