@@ -4,7 +4,6 @@
  */
 import type { SessionParts } from './session-parts.ts';
 
-const messagesMax = 1_000;
 /** What keeping a message takes beside its bytes. */
 const overheadBytes = 256;
 
@@ -14,14 +13,14 @@ interface Message {
 }
 
 export class Inbox {
-  readonly #parts: Pick<SessionParts, 'turns' | 'bodyMemory'>;
+  readonly #parts: Pick<SessionParts, 'turns' | 'bodyMemory' | 'settings'>;
   readonly #clusterId: string;
   readonly #handle: (data: Buffer, isBinary: boolean) => void;
   #messages: Message[] = [];
 
   /** `handle` must not throw. */
   constructor(
-    parts: Pick<SessionParts, 'turns' | 'bodyMemory'>,
+    parts: Pick<SessionParts, 'turns' | 'bodyMemory' | 'settings'>,
     clusterId: string,
     handle: (data: Buffer, isBinary: boolean) => void,
   ) {
@@ -36,8 +35,8 @@ export class Inbox {
 
   /** False: it was not taken, because too many wait. */
   tryTake(data: Buffer, isBinary: boolean): boolean {
-    const { turns, bodyMemory } = this.#parts;
-    if (this.#messages.length >= messagesMax) return false;
+    const { turns, bodyMemory, settings } = this.#parts;
+    if (this.#messages.length >= settings.messagesWaitingMax) return false;
     if (!bodyMemory.tryTake(this.#clusterId, data.length + overheadBytes)) return false;
     this.#messages.push({ data, isBinary });
     turns.later(this.#clusterId, () => this.#next());

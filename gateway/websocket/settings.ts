@@ -1,6 +1,8 @@
 /** Limits of one WebSocket, each with its unit. */
 export interface WebSocketSettings {
   readonly subscriptionsMax: number;
+  /** Messages that wait for their cluster's share of a turn. */
+  readonly messagesWaitingMax: number;
   /** Produce commands that are not answered yet, by number and by message bytes. */
   readonly producesInFlightMax: number;
   readonly produceBytesInFlightMax: number;
@@ -16,6 +18,7 @@ export interface WebSocketSettings {
 
 export const websocketDefaults: WebSocketSettings = {
   subscriptionsMax: 100,
+  messagesWaitingMax: 1_000,
   producesInFlightMax: 1_000,
   produceBytesInFlightMax: 8 * 1024 * 1024,
   outboxBytesResume: 256 * 1024,
