@@ -63,6 +63,10 @@ describe('tenants and clusters', () => {
       cursor = (page.body['nextCursor'] as string | undefined) ?? '';
     } while (cursor);
     expect(seen.toSorted()).toEqual(ids.toSorted());
+    for (const key of ['5', '{}', '[]', '["1","a"]', '[null,"a"]', '[[1],"a"]']) {
+      const foreign = Buffer.from(key).toString('base64url');
+      expect((await test.ask('GET', `${v1}/clusters?cursor=${foreign}`)).body, key).toMatchObject({ field: 'cursor' });
+    }
     expect(await test.ask('GET', `${v1}/clusters?cursor=nonsense`)).toMatchObject({
       status: 400,
       body: { field: 'cursor' },
@@ -204,6 +208,7 @@ describe('the fleet', () => {
     expect((await scale(6)).body).toMatchObject({ override: 6 });
     expect((await scale(null)).body).toMatchObject({ override: null });
     expect((await scale(0)).status).toBe(400);
+    expect((await scale(9)).status).toBe(200);
     expect(await scale(10)).toMatchObject({
       status: 400,
       body: { field: 'brokers', detail: expect.stringContaining('--brokers-max') },
@@ -211,7 +216,7 @@ describe('the fleet', () => {
     const evacuated = await test.ask('POST', '/admin/v1/zones/b/evacuate');
     expect(evacuated.body).toEqual({ zone: 'b', evacuated: true, partitionsLeft: 0 });
     expect((await test.ask('POST', '/admin/v1/zones/b/restore')).status).toBe(200);
-    const asked = ['replace 2', 'restart all', 'scale 6', 'scale auto', 'evacuate b', 'restore b'];
+    const asked = ['replace 2', 'restart all', 'scale 6', 'scale auto', 'scale 9', 'evacuate b', 'restore b'];
     expect(test.memory.asked).toEqual(['drain 2', 'undrain 2', 'restart 3', ...asked]);
     expect((await test.ask('POST', `${v1}/brokers/9/drain`)).status).toBe(404);
     expect((await test.ask('POST', `${v1}/brokers/x/drain`)).status).toBe(400);
@@ -241,6 +246,15 @@ describe('the fleet', () => {
     expect(ofOne.body['items']).toMatchObject([
       { topic: 'a', broker: 2 },
       { topic: 'b', broker: 2 },
+    ]);
+    const [topic] = test.memory.topics.values();
+    test.memory.topics.set('internal', { ...topic!, name: `${clusterId}:offsets` });
+    expect((await test.ask('GET', `${v1}/partitions?brokerId=2`)).body).toEqual(ofOne.body);
+    const all = await test.ask('GET', `${v1}/partitions?brokerId=2&internal=true`);
+    expect(all.body['items']).toMatchObject([
+      { topic: 'a', internal: false },
+      { topic: 'b', internal: false },
+      { topic: 'offsets', internal: true },
     ]);
   });
 
@@ -297,6 +311,10 @@ describe('the fleet', () => {
     });
     const moves = engine['moves'] as { readonly movedAtMs: number }[];
     expect(moves.map(({ movedAtMs }) => movedAtMs)).toEqual(Array.from({ length: 40 }, (_, i) => 1_199 - i));
+    const metrics = String((await test.ask('GET', '/metrics')).body['text']);
+    for (const [state, count] of Object.entries({ serving: 2, draining: 1, fenced: 2, closed: 1 }))
+      expect(metrics).toContain(`headgate_brokers{state="${state}"} ${count}\n`);
+    expect(metrics).toContain('headgate_partitions_without_owner 3\n');
   });
 
   it('lists its decisions, starting from any of them', async () => {
@@ -314,5 +332,10 @@ describe('the fleet', () => {
     ]);
     expect((await test.ask('GET', `${v1}/events?since=1`)).body['items']).toMatchObject([{ kind: 'z' }]);
     expect((await test.ask('GET', `${v1}/events?since=nonsense`)).status).toBe(400);
+    // Ids that have left the ring.
+    const since = async (id: string): Promise<unknown> => (await test.ask('GET', `${v1}/events?since=${id}`)).body;
+    expect(await since('1-0')).toMatchObject({ items: [{ kind: 'x' }, { kind: 'y' }, { kind: 'z' }] });
+    expect(await since('1-9')).toMatchObject({ items: [{ kind: 'z' }] });
+    expect(await since('3-1')).toEqual({ items: [] });
   });
 });

@@ -301,7 +301,10 @@ describe('the event stream', () => {
     test = await adminInTest({ followerBacklogMax: 2, followersMax: 1 });
     const slow = await follow();
     await readUntil(slow, 'following');
-    expect((await follow()).status).toBe(503);
+    const tooMany = await follow();
+    expect(tooMany.status).toBe(503);
+    expect(tooMany.headers.get('Retry-After')).toBe('1');
+    expect(tooMany.headers.has('WWW-Authenticate')).toBe(false);
     for (let i = 0; i < 5; i++) test.memory.emit(`e${i}`, i);
     expect(await readUntil(slow, 'never')).not.toContain('e4');
     const next = await follow();
@@ -349,6 +352,45 @@ describe('the listener', () => {
     const [, nonsense] = await ask('nonsense\r\n\r\n');
     expect(nonsense).toMatchObject({ code: 'invalid-request', status: 400 });
     await server.close(0);
+  });
+
+  it('does not start on a port that another has', async () => {
+    const context = { ...test.options.context, clock: systemClock };
+    const at = { ...test.options, context, host: '127.0.0.1' };
+    const server = await startAdmin({ ...at, port: 0 });
+    await expect(startAdmin({ ...at, port: server.port })).rejects.toThrow('EADDRINUSE');
+    await server.close(0);
+  });
+
+  it('lets a request in flight end before it is closed, and ends one that takes longer', async () => {
+    const context = { ...test.options.context, clock: systemClock };
+    for (const graceMs of [60_000, 1]) {
+      const server = await startAdmin({ ...test.options, context, host: '127.0.0.1', port: 0 });
+      let end: () => void = () => undefined;
+      const ended = new Promise<number>((resolve) => (end = () => resolve(0)));
+      const arrived = new Promise<void>((resolve) => {
+        test.memory.drainBroker = () => {
+          resolve();
+          return ended;
+        };
+      });
+      const drain = `http://127.0.0.1:${server.port}/admin/v1/brokers/1/drain`;
+      const answer = fetch(drain, { method: 'POST', headers: { Authorization: `Bearer ${adminKey}` } }).then(
+        ({ status }) => status,
+        () => 'cut',
+      );
+      await arrived;
+      let isClosed = false;
+      const closed = server.close(graceMs).then(() => (isClosed = true));
+      if (graceMs > 1) {
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+        expect(isClosed).toBe(false);
+        end();
+      }
+      await closed;
+      expect(await answer).toBe(graceMs > 1 ? 200 : 'cut');
+      await expect(fetch(drain)).rejects.toThrow();
+    }
   });
 
   it('serves over a socket and ends streams when it closes', async () => {

@@ -75,7 +75,7 @@ export function autoscale(
     return decided('in', goal.brokers, goal.reason);
   }
   const fewer = roundDown(look.brokers - 1, look.zones);
-  if (fewer < settings.brokersMin || fewer >= look.brokers) return decided('stay', look.brokers, 'the least number');
+  if (fewer < settings.brokersMin) return decided('stay', look.brokers, 'the least number');
   if (load > fewer * inShareMax) return decided('stay', look.brokers, 'the number fits the load');
   if (!look.settled) return decided('stay', look.brokers, 'the fleet is changing');
   const calmSinceMs = state.calmSinceMs ?? nowMs;
