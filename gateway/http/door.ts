@@ -6,6 +6,7 @@ import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
 import { FairTurns } from '../fair-turns.ts';
+import { SmallWork } from '../small-work.ts';
 import { largeAnswersMax } from '../several-turns.ts';
 import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './servers/choose-server.ts';
@@ -62,6 +63,7 @@ const lingerMs = 200;
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { context } = options;
   const settings = { ...httpDoorDefaults, ...options.settings };
+  const turns = new FairTurns(context.clock, settings.clusterTurnMsMax);
   const parts: DoorParts = {
     context,
     settings,
@@ -69,7 +71,8 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
-    turns: new FairTurns(context.clock, settings.clusterTurnMsMax),
+    turns,
+    smallWork: new SmallWork(context.clock, turns),
     bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
     largeAnswers: new Lanes(largeAnswersMax),
   };
@@ -127,11 +130,15 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
 
 function routesOf(parts: DoorParts): Route[] {
   return [
-    { method: 'POST', pattern: '/v1/topics/{topic}', handler: guard(parts, produceRecord(parts), produceRecordQuery) },
+    {
+      method: 'POST',
+      pattern: '/v1/topics/{topic}',
+      handler: guard(parts, produceRecord(parts), produceRecordQuery, 'with-body'),
+    },
     {
       method: 'POST',
       pattern: '/v1/topics/{topic}/records',
-      handler: guard(parts, produceRecords(parts), produceRecordsQuery),
+      handler: guard(parts, produceRecords(parts), produceRecordsQuery, 'with-body'),
     },
     { method: 'GET', pattern: '/v1/topics/{topic}/records', handler: guard(parts, consume(parts), consumeQuery) },
     ...topicRoutes(parts),

@@ -5,6 +5,7 @@ import { admitRequest, heldBackMs } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import type { FairTurns } from '../fair-turns.ts';
+import type { SmallWork } from '../small-work.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
@@ -23,6 +24,7 @@ export interface DoorParts {
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
   readonly turns: FairTurns;
+  readonly smallWork: SmallWork;
   readonly bodyMemory: BodyMemory;
   /** For answers built over several turns. */
   readonly largeAnswers: Lanes;
@@ -30,9 +32,18 @@ export interface DoorParts {
 
 export type TenantHandler = (exchange: HttpExchange, principal: Principal) => void | Promise<void>;
 
-/** Runs `handler` at once, or after the delay that the cluster's request rate imposes. `query`: what the route takes. */
-export function guard(parts: DoorParts, handler: TenantHandler, query: KnownQuery = noQuery): HttpHandler {
-  const { context, credentials, turn } = parts;
+/**
+ * Runs `handler` at once, in its cluster's share of a later turn, or after the delay that the cluster's request rate
+ * imposes. `query`: what the route takes. `begins`: whether the work is in the handler, or only when it has the body.
+ */
+export function guard(
+  parts: DoorParts,
+  handler: TenantHandler,
+  query: KnownQuery = noQuery,
+  begins: 'at-once' | 'with-body' = 'at-once',
+): HttpHandler {
+  const { context, credentials, turn, turns, smallWork } = parts;
+  const isShared = begins === 'at-once';
   const run: TenantHandler = (exchange, principal) => {
     refuseUnknownQuery(exchange, query);
     return handler(exchange, principal);
@@ -40,12 +51,43 @@ export function guard(parts: DoorParts, handler: TenantHandler, query: KnownQuer
   return (exchange) => {
     const principal = credentials.ofHeader(exchange.header('authorization'));
     exchange.knownAs(principal.clusterId);
-    const verdict = admitRequest(context, principal, turn.nowMs());
-    if (verdict.quota === undefined) return run(exchange, principal);
-    const delayMs = heldBackMs(context, principal.clusterId, verdict);
+    const { clusterId } = principal;
+    const nowMs = turn.nowMs();
+    const verdict = admitRequest(context, principal, nowMs);
+    if (verdict.quota === undefined) {
+      if (!isShared || smallWork.mayBegin(clusterId, nowMs)) return run(exchange, principal);
+      turns.later(clusterId, () => {
+        if (!exchange.aborted) settle(context, exchange, () => run(exchange, principal));
+      });
+      return undefined;
+    }
+    const delayMs = heldBackMs(context, clusterId, verdict);
     context.clock.after(delayMs, () => settle(context, exchange, () => run(exchange, principal)));
     return undefined;
   };
+}
+
+/** Whether a small body may be taken now; if not, keepForTurn takes it later. */
+export function mayTakeNow({ smallWork, turn }: DoorParts, clusterId: string): boolean {
+  return smallWork.mayBegin(clusterId, turn.nowMs());
+}
+
+/** Keeps a body until its cluster has a share of a turn. Throws Overloaded. */
+export function keepForTurn(
+  { context, turns, bodyMemory }: DoorParts,
+  exchange: HttpExchange,
+  clusterId: string,
+  body: Uint8Array,
+  take: (kept: Buffer) => void,
+): void {
+  const { length } = body;
+  if (!bodyMemory.tryTake(clusterId, length)) throw bodyMemory.refusal(clusterId, length);
+  // It may be lent for this call only.
+  const kept = Buffer.from(body);
+  turns.later(clusterId, () => {
+    bodyMemory.give(clusterId, length);
+    if (!exchange.aborted) settle(context, exchange, () => take(kept));
+  });
 }
 
 /** Runs the later-turn work of an exchange, so that none of its failures is lost. */

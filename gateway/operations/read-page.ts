@@ -218,7 +218,8 @@ export async function renderPage(
         return output;
       };
       try {
-        await writeRecords(batch, partition, fromOffset, Infinity, format, place);
+        const written = writeRecords(batch, partition, fromOffset, Infinity, format, place);
+        if (written) await written;
       } catch (error) {
         if (!(error instanceof UnreadableRecords)) throw error;
         unreadable ??= error;

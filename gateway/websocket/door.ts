@@ -42,6 +42,8 @@ export class WebSocketDoor {
       context: parts.context,
       producer: parts.producer,
       turns: parts.turns,
+      smallWork: parts.smallWork,
+      turn: parts.turn,
       settings: { ...websocketDefaults, ...settings },
       messageBytesMax: parts.settings.websocketMessageBytesMax,
       frames: new SharedFrames(),

@@ -35,7 +35,7 @@ import type { SharedFrames } from './shared-frames.ts';
 /** Commands that wait for an earlier one. */
 const commandsWaitingMax = 1_000;
 
-/** Up to this size a message takes less time than it takes to keep account of it. */
+/** Up to this size messages are counted as small work (small-work.ts). */
 const largeMessageBytesMin = 16 * 1024;
 
 const noFeeds: readonly Feed[] = [];
@@ -113,14 +113,16 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 
   message(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
-    const { turns } = this.#parts;
+    const { turns, turn, smallWork } = this.#parts;
     const { clusterId } = this.principal;
-    if (turns.mustWait(clusterId) || this.#waitingMessages > 0) {
+    const isSmall = data.length < largeMessageBytesMin;
+    const mayTake = isSmall ? smallWork.mayBegin(clusterId, turn.nowMs()) : !turns.mustWait(clusterId);
+    if (!mayTake || this.#waitingMessages > 0) {
       this.#inbox ??= new Inbox(this.#parts, clusterId, (waited, wasBinary) => this.#handleLater(waited, wasBinary));
       if (this.#inbox.tryTake(data, isBinary)) return;
       const refusal = new Overloaded('too many messages are waiting: wait for answers before sending more');
       turns.timed(clusterId, () => this.#handle(data, isBinary, refusal));
-    } else if (data.length < largeMessageBytesMin) this.#handle(data, isBinary);
+    } else if (isSmall) this.#handle(data, isBinary);
     else turns.timed(clusterId, () => this.#handle(data, isBinary));
   }
 
@@ -210,7 +212,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
       if (refusal) throw refusal;
       const command = commandOf(fields as Record<string, unknown>);
       this.#refuseIfLeaving();
-      admitRequest(this.context, this.principal);
+      admitRequest(this.context, this.principal, this.#parts.turn.nowMs());
       if (command.op === 'produce') this.lane.take(command, id, data.length);
       else this.#enqueue(command, id);
     } catch (error) {

@@ -94,10 +94,12 @@ async function sendPage(
   const page = await fetchPage(context, principal, topic, start, options).finally(release);
   const delayMs = heldBackMs(context, principal.clusterId, page.verdict, context.settings.quotaWaitMsMax);
   if (delayMs > 0) await sleep(context.clock, delayMs);
-  const { body, next } =
+  // Many long polls may end together.
+  const { body, next } = await parts.turns.goOn(principal.clusterId, () =>
     type === recordBatchType
       ? batchBody(page, start.positions, options.recordsMax)
-      : await jsonBody(page, start, options, format, topic, type);
+      : jsonBody(page, start, options, format, topic, type),
+  );
   const headers = positionHeaders(parts, cursorText(topic, start.wholeTopic, next), page, next, type);
   exchange.reply(200, headersOf(exchange, type, headers), body);
 }

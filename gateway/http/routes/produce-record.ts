@@ -13,7 +13,7 @@ import type { Principal } from '../../../tenancy/tenancy.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
-import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import { type DoorParts, keepForTurn, mayTakeNow, settle, type TenantHandler } from '../guard.ts';
 import { booleanIn } from '../boolean-in.ts';
 import type { KnownQuery } from '../known-query.ts';
 import { acksOf, refusePartitionInQuery, replyAccepted, replyOutcome } from '../produce-replies.ts';
@@ -49,7 +49,18 @@ function take(
   const onTooLarge = (): void => replyFailure(context, exchange, tooLarge(produceBytesMax));
   if (contentEncoding === undefined) {
     // The body is lent: the producer has copied its bytes into a batch when `store` returns.
-    exchange.lendBody(produceBytesMax, (body) => store(parts, exchange, principal, topic, meta, body), onTooLarge);
+    exchange.lendBody(
+      produceBytesMax,
+      (body) => {
+        if (mayTakeNow(parts, principal.clusterId)) store(parts, exchange, principal, topic, meta, body);
+        else {
+          keepForTurn(parts, exchange, principal.clusterId, body, (kept) =>
+            store(parts, exchange, principal, topic, meta, kept),
+          );
+        }
+      },
+      onTooLarge,
+    );
     return;
   }
   const unpack = (body: Buffer): void =>

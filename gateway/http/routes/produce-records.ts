@@ -10,7 +10,7 @@ import { produceStamped } from '../../operations/produce-stamped.ts';
 import { findTopic } from '../../operations/topics.ts';
 import type { GatewayContext } from '../../context.ts';
 import { ProblemFailure } from '../failures.ts';
-import { type DoorParts, settle, type TenantHandler } from '../guard.ts';
+import { type DoorParts, keepForTurn, mayTakeNow, settle, type TenantHandler } from '../guard.ts';
 import type { KnownQuery } from '../known-query.ts';
 import { type Acks, acksOf, replyAccepted, replyOutcomes, refusePartitionInQuery } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
@@ -62,10 +62,10 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }
 
-/** Up to this size a body takes less time than it takes to keep account of it. */
+/** Up to this size bodies are counted as small work (small-work.ts). */
 const largeBodyBytesMin = 16 * 1024;
 
-/** A large body is parsed in its cluster's share of a turn (fair-turns.ts), now or later. */
+/** A body is parsed in its cluster's share of a turn (fair-turns.ts), now or later. */
 function takeInTurn(
   parts: DoorParts,
   exchange: HttpExchange,
@@ -73,20 +73,13 @@ function takeInTurn(
   acks: Acks,
   body: Uint8Array,
 ): void {
-  const { context, turns, bodyMemory } = parts;
+  const { turns } = parts;
   const { clusterId } = principal;
-  const { length } = body;
-  if (length < largeBodyBytesMin) return takeJson(parts, exchange, principal, acks, body);
-  if (!turns.mustWait(clusterId)) {
-    return turns.timed(clusterId, () => takeJson(parts, exchange, principal, acks, body));
-  }
-  if (!bodyMemory.tryTake(clusterId, length)) throw bodyMemory.refusal(clusterId, length);
-  // It may be lent for this call only.
-  const kept = Buffer.from(body);
-  turns.later(clusterId, () => {
-    bodyMemory.give(clusterId, length);
-    if (!exchange.aborted) settle(context, exchange, () => takeJson(parts, exchange, principal, acks, kept));
-  });
+  const isSmall = body.length < largeBodyBytesMin;
+  if (isSmall ? !mayTakeNow(parts, clusterId) : turns.mustWait(clusterId)) {
+    keepForTurn(parts, exchange, clusterId, body, (kept) => takeJson(parts, exchange, principal, acks, kept));
+  } else if (isSmall) takeJson(parts, exchange, principal, acks, body);
+  else turns.timed(clusterId, () => takeJson(parts, exchange, principal, acks, body));
 }
 
 /** If the topic must be created first, the records are views of a copy: `body` is valid during this call only. */
