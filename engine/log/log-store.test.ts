@@ -132,6 +132,35 @@ describe('log store', () => {
     expect(paths()).toHaveLength(1);
   });
 
+  it('goes on when a roll-up finds no room and what it wrote cannot be removed', async () => {
+    const world = new World({ copiedBytesMax: 50 });
+    const { disk } = world;
+    const remove = disk.remove.bind(disk);
+    let isRefused = true;
+    disk.remove = (path) => {
+      if (isRefused && path.startsWith(segmentsDirectory)) throw new DiskFault(`remove ${path}: EPERM`);
+      remove(path);
+    };
+    const link = disk.link.bind(disk);
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await world.append(log, batchOf(['a'.repeat(100)]));
+    disk.isTaken = true;
+    await expect(world.run(store.rollUp())).rejects.toBeInstanceOf(DiskFull);
+    disk.isTaken = false;
+    // The same where the file refers to the write-ahead log: no second name can be made, and the file stays.
+    disk.link = () => false;
+    await world.run(store.release([log]));
+    disk.link = link;
+    expect(world.fatal).toEqual([]);
+    const again = await world.open(store, 2);
+    expect(await world.values(again)).toEqual(['a'.repeat(100)]);
+    isRefused = false;
+    await world.run(store.applyRetention());
+    expect(disk.list(segmentsDirectory)).toHaveLength(1);
+    expect(await world.files()).toHaveLength(1);
+  });
+
   it('ends, and is recovered, while an announced and unused file cannot be removed', async () => {
     const world = new World();
     let isRefused = true;

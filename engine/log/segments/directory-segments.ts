@@ -83,7 +83,7 @@ function createFile(disk: Disk, directory: string, path: string, unsyncedBytesMa
     },
     abort() {
       file.close();
-      disk.remove(path);
+      removeIfPossible(() => disk.remove(path));
     },
   };
 }
@@ -98,8 +98,8 @@ function createPieced(
   const file = disk.create(path);
   const abort = (): void => {
     file.close();
-    removePieces(disk, path);
-    disk.remove(path);
+    removeIfPossible(() => removePieces(disk, path));
+    removeIfPossible(() => disk.remove(path));
   };
   try {
     if (!sources.every((source, i) => disk.link(source, pieceName(path, i)))) {
@@ -154,6 +154,18 @@ function fileIdsIn(names: readonly string[]): string[] {
     if (fileId !== undefined) fileIds.add(fileId);
   }
   return [...fileIds].sort();
+}
+
+/**
+ * The caller gets the failure that made it give the file up, and removes the file by its name. A file that cannot be
+ * removed now is removed later (rows/change-rows.ts), and is no reason to end the session.
+ */
+function removeIfPossible(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!(error instanceof DiskFault)) throw error;
+  }
 }
 
 function removeIfThere(disk: Disk, path: string): void {
