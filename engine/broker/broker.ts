@@ -38,7 +38,7 @@ export interface BrokerParts {
   readonly network: Network;
   readonly clock: Clock;
   readonly random: Random;
-  /** For logs that were released but not moved. Absent where the mover never dies without this process. */
+  /** For logs whose release failed, or that were released and not moved. Absent in tests where neither happens. */
   readonly takeBack?: Pick<TakeBackParts, 'store' | 'guard' | 'isControllerGone'>;
   /** Absent where a process is never stopped and later resumed. */
   readonly lease?: LeaseLook;
@@ -57,7 +57,7 @@ export async function startBroker(parts: BrokerParts): Promise<Broker> {
   const isOpen = (topicId: Uuid, partition: number): boolean => parts.logs.get(topicId, partition)?.isOpen ?? false;
   const takeBack = parts.takeBack && new TakeBack({ ...parts, ...parts.takeBack, isOpen });
   const ownership = new Ownership(parts.brokerId, parts.logs, parts.catalogue, parts.clock);
-  ownership.onReleased = (given) => takeBack?.watch(given);
+  ownership.onReleased = (given, isReleased) => takeBack?.watch(given, isReleased);
   const seats = new CoordinatorSeats(parts.catalogue, ownership, parts.clock, parts.random, parts.groups);
   const load = new LoadCount(parts.clock);
   const visits = new LogVisits({ ...parts, ownership, ...(parts.visits ? { settings: parts.visits } : {}) });

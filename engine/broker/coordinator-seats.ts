@@ -20,6 +20,8 @@ import type { Ownership } from './ownership.ts';
 export type Seated = { readonly coordinator: GroupCoordinator } | { readonly errorCode: number };
 
 interface Seat {
+  /** A log that opens again at a later epoch gets another coordinator. */
+  readonly leaderEpoch: number;
   readonly coordinator: GroupCoordinator;
   readonly loaded: Promise<void>;
 }
@@ -67,7 +69,13 @@ export class CoordinatorSeats {
       this.#ownership.with(topic.topicId, partition, (owned) => resolve('log' in owned ? owned.log : undefined));
     });
     if (!log) return { errorCode: errorCode.notCoordinator };
-    const seat = this.#seats.get(log) ?? this.#take(log);
+    let seat = this.#seats.get(log);
+    if (seat && seat.leaderEpoch !== log.leaderEpoch) {
+      // Taken between the end of the last one and the seal: it wrote nothing that is not in the log.
+      seat.coordinator.close();
+      seat = undefined;
+    }
+    seat ??= this.#take(log);
     try {
       await seat.loaded;
     } catch (error) {
@@ -85,9 +93,9 @@ export class CoordinatorSeats {
       settings: this.#settings,
       topicMadeMs: (topic) => this.#catalogue.byName(topic)?.createdAtMs ?? -1,
     });
-    const seat: Seat = { coordinator, loaded: coordinator.load() };
+    const seat: Seat = { leaderEpoch: log.leaderEpoch, coordinator, loaded: coordinator.load() };
     this.#seats.set(log, seat);
-    seat.loaded.catch(() => this.#seats.delete(log));
+    seat.loaded.catch(() => this.#seats.get(log) === seat && this.#seats.delete(log));
     return seat;
   }
 

@@ -65,6 +65,20 @@ function world() {
 const closing = (): Promise<void> => Promise.resolve();
 
 describe('ownership', () => {
+  it('refuses to release a log that it has taken back at a later epoch than was asked for', async () => {
+    const { clock, place, ownership, ask, finishOpening, released } = world();
+    place(1, 1);
+    ask();
+    await finishOpening();
+    const told: boolean[] = [];
+    ownership.onReleased = (_given, isReleased) => told.push(isReleased);
+    const late = ownership.release([{ topicId, partition: 0, leaderEpoch: 0 }], closing);
+    await expect(late).rejects.toMatchObject({ code: 'not-owner' });
+    await ownership.release([{ topicId, partition: 0, leaderEpoch: 1 }], closing);
+    expect([released.length, told]).toEqual([1, [false, true]]);
+    await clock.settle();
+  });
+
   it('keeps the order of requests that arrive while the log is opening', async () => {
     const { place, ownership, finishOpening } = world();
     place(1, 0);

@@ -11,7 +11,7 @@ import type { Catalogue, PartitionEntry, TopicEntry } from '../engine.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import type { Uuid } from '../kernel/uuid.ts';
-import type { LogStore, PartitionLog } from '../log/log.ts';
+import { type LogStore, NotOwner, type PartitionLog } from '../log/log.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 
 /** A log, or the Kafka error that explains its absence. */
@@ -58,7 +58,7 @@ export class Ownership {
   /** Topics whose logs are being removed for good while our feed still lists them. */
   readonly #deleted = new Set<Uuid>();
   /** Called when logs were given back, or could not be. */
-  onReleased: (given: readonly GivenUp[]) => void = () => undefined;
+  onReleased: (given: readonly GivenUp[], isReleased: boolean) => void = () => undefined;
 
   constructor(
     brokerId: number,
@@ -171,20 +171,38 @@ export class Ownership {
    * Gives logs back (planned move); `closing` runs before each leaves. The epoch is noted first, and an opening under
    * way is awaited, whether or not the log is open here. Otherwise, between our answer and the new owner's row, a late
    * request could reopen the log at the epoch that was given up, and nobody would ever read what it appends.
+   *
+   * After a failure the logs that were sealed are still ours, and serve again when they are taken back (take-back.ts).
    */
   async release(given: readonly GivenUp[], closing: (log: PartitionLog) => Promise<void>): Promise<void> {
     for (const { topicId, partition, leaderEpoch } of given) {
       const key = topicId + partition;
       this.#released.set(key, Math.max(leaderEpoch, this.#released.get(key) ?? -1));
     }
+    let isReleased = false;
     try {
       await Promise.all(given.map(({ topicId, partition }) => this.#openingEnds(topicId + partition)));
-      const open = given.flatMap(({ topicId, partition }) => this.#store.get(topicId, partition) ?? []);
-      await this.#store.prepareRelease(open);
-      await Promise.all(open.map(closing));
-      await this.#store.release(open);
+      const open = given.flatMap((one) => {
+        const log = this.#store.get(one.topicId, one.partition);
+        return log ? { log, leaderEpoch: one.leaderEpoch < 0 ? log.leaderEpoch : one.leaderEpoch } : [];
+      });
+      const logs = open.map(({ log }) => log);
+      this.#refuseTakenBack(open);
+      await this.#store.prepareRelease(logs);
+      this.#refuseTakenBack(open);
+      await Promise.all(logs.map(closing));
+      this.#refuseTakenBack(open);
+      await this.#store.release(logs);
+      isReleased = true;
     } finally {
-      this.onReleased(given);
+      this.onReleased(given, isReleased);
+    }
+  }
+
+  /** The mover asks for an epoch that is over: a move by it would be refused, and meanwhile nobody would serve the log. */
+  #refuseTakenBack(given: readonly { readonly log: PartitionLog; readonly leaderEpoch: number }[]): void {
+    for (const { log, leaderEpoch } of given) {
+      if (log.leaderEpoch > leaderEpoch) throw new NotOwner(`the log is open at leader epoch ${log.leaderEpoch}`);
     }
   }
 

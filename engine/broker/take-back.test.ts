@@ -61,7 +61,7 @@ const given = [0, 1].map((partition) => ({ topicId, partition, leaderEpoch: 4 })
 describe('logs that were released', () => {
   it('are taken back at a higher epoch if no move follows, but not if they were moved', async () => {
     const { clock, put, takeBack, epochs } = await setUp();
-    takeBack.watch(given);
+    takeBack.watch(given, true);
     await put([
       [1, 4],
       [3, 5],
@@ -77,35 +77,43 @@ describe('logs that were released', () => {
 
   it('are taken back at once when the mover has ended, or another controller keeps the fleet', async () => {
     const ended = await setUp();
-    ended.takeBack.watch(given);
+    ended.takeBack.watch(given, true);
     await ended.clock.advance(1_000);
     expect(await ended.epochs()).toEqual(['1@4', '1@4', '2@0']);
     ended.gone.add('a');
     await ended.clock.advance(300);
     expect(await ended.epochs()).toEqual(['1@5', '1@5', '2@0']);
     const changed = await setUp();
-    changed.takeBack.watch(given);
+    changed.takeBack.watch(given, true);
     await changed.own('b');
     await changed.clock.advance(300);
     expect(await changed.epochs()).toEqual(['1@5', '1@5', '2@0']);
   });
 
+  it('are taken back at once when their release failed', async () => {
+    const { clock, takeBack, serving, epochs } = await setUp();
+    serving.add(1);
+    takeBack.watch(given, false);
+    await clock.settle();
+    expect(await epochs()).toEqual(['1@5', '1@4', '2@0']);
+  });
+
   it('keep their epoch while they serve, because their release failed before it began', async () => {
     const { clock, takeBack, serving, epochs } = await setUp();
     serving.add(0);
-    takeBack.watch(given);
+    takeBack.watch(given, true);
     await clock.advance(60_000);
     expect(await epochs()).toEqual(['1@4', '1@5', '2@0']);
   });
 
   it('stay released when the session is fenced, and when the broker stops', async () => {
     const fenced = await setUp();
-    fenced.takeBack.watch(given);
+    fenced.takeBack.watch(given, true);
     fenced.fence();
     await fenced.clock.advance(60_000);
     expect(await fenced.epochs()).toEqual(['1@4', '1@4', '2@0']);
     const stopped = await setUp();
-    stopped.takeBack.watch(given);
+    stopped.takeBack.watch(given, true);
     stopped.takeBack.stop();
     await stopped.clock.advance(60_000);
     expect(await stopped.epochs()).toEqual(['1@4', '1@4', '2@0']);

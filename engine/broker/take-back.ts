@@ -1,6 +1,6 @@
 /**
- * Takes back logs that were released for a planned move that never came, because the mover died between the release and
- * the new owner's row. A released log does not open again at the epoch that was given up. Without this, nobody would
+ * Takes back logs that were sealed for a planned move that never came: because their release failed, for example while
+ * the segment store was away, or because the mover died between the release and the new owner's row. A released log does not open again at the epoch that was given up. Without this, nobody would
  * serve it until a controller decides again, and there may be no live controller.
  *
  * The broker itself writes the new epoch, on the condition that the placement is still the one that was given up. A
@@ -67,10 +67,11 @@ export class TakeBack {
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** Watches logs that were just released. */
-  watch(given: readonly GivenUp[]): void {
-    const untilMs = this.#parts.clock.monotonicMs() + takeBackAfterMs;
-    void this.#mover().then((mover) => this.#later(lookIntervalMs, { given, mover, untilMs }));
+  /** Watches logs that were just released. Those whose release failed are taken back at once: no move follows. */
+  watch(given: readonly GivenUp[], isReleased: boolean): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (!isReleased) return void this.#look({ given, mover: undefined, untilMs: nowMs });
+    void this.#mover().then((mover) => this.#later(lookIntervalMs, { given, mover, untilMs: nowMs + takeBackAfterMs }));
   }
 
   #later(delayMs: number, watched: Watched): void {

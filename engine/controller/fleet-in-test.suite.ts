@@ -8,6 +8,7 @@ import { assert } from '../kernel/assert.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { announcement } from '../log/rows/change-rows.ts';
 import { type BrokerSlot, type Fleet, LinkClosed, type MetadataStore } from '../ports.ts';
+import { errorCode } from '../protocol/error-codes.ts';
 import type { MemoryStore } from '../store-memory.ts';
 import type { BeginRecovery, BrokerRequest, KnownOfDead, Recovered } from './context.ts';
 import type { LoadReport } from './moves/partition-loads.ts';
@@ -48,6 +49,8 @@ export interface TestFleet extends Fleet {
   readonly broken: Set<number>;
   /** Brokers that do not answer requests. */
   readonly deaf: Set<number>;
+  /** Brokers that cannot release logs, and go on serving them. */
+  readonly unable: Set<number>;
 }
 
 interface Process {
@@ -122,6 +125,7 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
     traffic: new Map(),
     broken: new Set(),
     deaf: new Set(),
+    unable: new Set(),
     onRecover: () => undefined,
     onCleanUp: () => undefined,
     onRelease: () => undefined,
@@ -162,7 +166,8 @@ export function testFleet(store: MemoryStore, clock: Clock): TestFleet {
       if (key === 30003) return loadReport(fleet.traffic.get(brokerId) ?? []);
       if (key === 30000) await fleet.onRelease();
       if (key === 30001) for (const log of request.logs) fleet.closed.push(`${brokerId}:${log.partition}`);
-      return { logs: request.logs.map((log) => ({ ...log, errorCode: 0 })) };
+      const code = key === 30000 && fleet.unable.has(brokerId) ? errorCode.kafkaStorageError : errorCode.none;
+      return { logs: request.logs.map((log) => ({ ...log, errorCode: code })) };
     }) as unknown as BrokerRequest,
     beginRecovery({ brokerId, epoch, pid, state }) {
       assert(fleet.isGone(pid) && state === 'serving', 'who writes no more is read before the fence');

@@ -4,7 +4,7 @@ import { framePool, SharedFrame } from '../kernel/frame-pool.ts';
 import { type ManualClock, manualClock } from '../kernel/manual-clock.ts';
 import { below, type Random, seededRandom } from '../kernel/random.ts';
 import type { Uuid } from '../kernel/uuid.ts';
-import { type Disk, DiskFault, type MetadataStore, type StoreOp } from '../ports.ts';
+import { type Disk, DiskFault, type MetadataStore, type SegmentStore, type StoreOp } from '../ports.ts';
 import { type BatchOptions, encodeBatch } from '../records/encode.ts';
 import { baseOffset, batchesIn, batchSizeBytes, validateBatch, isBatchFault } from '../records/batch.ts';
 import { decodeBatch } from '../records/decode.ts';
@@ -57,6 +57,8 @@ export class World {
   readonly rows: MemoryStore;
   faults: StoreFaults = () => undefined;
   mayAck = true;
+  /** Set before a session starts: its segments are behind a network, and each request waits for this first. */
+  reach: ((what: 'put' | 'get' | 'remove') => Promise<void>) | undefined;
   /** Number of slots of the fleet; undefined: no broker looks after the files of others. */
   slots: number | undefined;
   fatal: Error[] = [];
@@ -75,6 +77,34 @@ export class World {
     this.disk = new MemoryDisk(slow ? { ...options, latency } : options);
     this.rows = memoryStore({ clock: this.clock });
     this.#process = this.#newProcess();
+  }
+
+  /** Behind a network where `reach` is set. */
+  #segments(): SegmentStore {
+    const store = directorySegments(this.#process.disk, segmentsDirectory);
+    const { reach } = this;
+    if (!reach) return store;
+    return {
+      nameOf: (fileId) => store.nameOf(fileId),
+      list: () => store.list(),
+      create(fileId) {
+        const file = store.create(fileId);
+        return {
+          write: (parts) => file.write(parts),
+          abort: () => file.abort(),
+          commit: () => reach('put').then(() => file.commit()),
+        };
+      },
+      open(fileId, use) {
+        const file = store.open(fileId, use);
+        return {
+          sizeBytes: () => file.sizeBytes(),
+          read: (target, position) => reach('get').then(() => file.read(target, position)),
+          close: () => file.close(),
+        };
+      },
+      remove: (fileId) => reach('remove').then(() => store.remove(fileId)),
+    };
   }
 
   #newProcess(): Process {
@@ -132,7 +162,7 @@ export class World {
         brokerId,
         sessionEpoch: epoch,
         volume: `/v${brokerId}`,
-        segments: directorySegments(this.#process.disk, segmentsDirectory),
+        segments: this.#segments(),
         mayAck: () => this.mayAck,
         beforeEmpty: async () => {
           if (!process.isDead) this.syncedLsn = this.#store?.syncedLsn() ?? 0;
@@ -172,7 +202,7 @@ export class World {
         brokerId: 1,
         sessionEpoch: this.sessionEpoch,
         volume: '/v1',
-        segments: directorySegments(this.#process.disk, segmentsDirectory),
+        segments: this.#segments(),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         syncedLsn: this.syncedLsn,
         ...(keeps ? { keeps } : {}),

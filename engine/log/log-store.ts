@@ -7,7 +7,7 @@ import type { Timer } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { framePool } from '../kernel/frame-pool.ts';
 import type { Uuid } from '../kernel/uuid.ts';
-import { DiskFault, StoreAmbiguous } from '../ports.ts';
+import { DiskFault, SegmentsUnavailable, StoreAmbiguous } from '../ports.ts';
 import { AppendGate } from './append-gate.ts';
 import { removeFiles, sweepEmptied, sweepFiles } from './rows/change-rows.ts';
 import { compactFiles } from './upkeep/compact-files.ts';
@@ -38,6 +38,7 @@ import { Scrub } from './upkeep/scrub.ts';
 import { SegmentReader } from './segments/segment-reader.ts';
 import { checkLogSettings } from './settings.ts';
 import { Serial } from './serial.ts';
+import { TimeLimit } from './time-limit.ts';
 import { Wal } from './wal/wal.ts';
 import { walDirectory } from './wal/wal-format.ts';
 
@@ -147,7 +148,7 @@ class SessionLogStore implements LogStore {
 
   open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog> {
     const open = this.#find(topicId, partition);
-    // Its release failed, nobody repeated it, and this session leads the log again.
+    // Its release failed, and this session leads the log again.
     const unreleased = open && !open.isOpen && open.leaderEpoch < leaderEpoch ? open : undefined;
     if (open && !unreleased) {
       if (open.leaderEpoch === leaderEpoch && open.isOpen) return Promise.resolve(open);
@@ -158,8 +159,7 @@ class SessionLogStore implements LogStore {
     const opening = this.#opening.get(key);
     if (opening) return opening.then(() => this.open(topicId, partition, leaderEpoch, configs));
     const load = (): Promise<OwnedLog> => this.#load(topicId, partition, leaderEpoch, configs);
-    // Until the release is complete, only memory and the write-ahead log have its last batches.
-    const loaded = unreleased ? this.release([unreleased]).then(load) : load();
+    const loaded = unreleased ? this.#reopen(unreleased, leaderEpoch, configs).then((log) => log ?? load()) : load();
     const promise = loaded.finally(() => this.#opening.delete(key));
     this.#opening.set(key, promise);
     return promise;
@@ -176,27 +176,100 @@ class SessionLogStore implements LogStore {
   async prepareRelease(logs: readonly PartitionLog[]): Promise<void> {
     const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
     // Logs that are handed over by reference take no longer when they hold more.
-    if (this.#o.segments.createPieced) return;
-    const { copiedBytesMax } = this.#o.settings;
-    for (let round = 0; round < prepareRoundsMax && tailBytesOf(leaving) > copiedBytesMax; round++) {
-      await this.#rollUpBeside(leaving);
+    if (this.#isLocal) return;
+    const limit = new TimeLimit(this.#o.clock);
+    limit.set(this.#o.settings.releaseBeginMsMax, 'the preparation of a release');
+    await limit.within(this.#prepare(leaving, limit));
+  }
+
+  /** The last requests show how long the pause would be, and the read whether the next owner could open the logs. */
+  async #prepare(leaving: readonly OwnedLog[], limit: TimeLimit): Promise<void> {
+    const { clock, settings } = this.#o;
+    const timed = async (work: Promise<void>): Promise<number> => {
+      const beganMs = clock.monotonicMs();
+      await work;
+      limit.check();
+      return Math.round(clock.monotonicMs() - beganMs);
+    };
+    let tookMs = await timed(this.#rollUpBeside(leaving));
+    for (let round = 1; round < prepareRoundsMax && tailBytesOf(leaving) > settings.copiedBytesMax; round++) {
+      tookMs = await timed(this.#rollUpBeside(leaving));
+    }
+    // A first roll-up may take long because it had much to write; reading tells of every request.
+    const readMs = await timed(this.#readLast(leaving));
+    const pauseMs = tailBytesOf(leaving) > settings.copiedBytesMax ? Math.max(tookMs, readMs) : readMs;
+    if (pauseMs > settings.releasePauseMsMax) {
+      throw new SegmentsUnavailable(`the segment store takes ${pauseMs} ms for what the logs would wait for`);
+    }
+  }
+
+  /** As the next owner does, which has nothing of it in memory. */
+  async #readLast(leaving: readonly OwnedLog[]): Promise<void> {
+    const row = leaving.find(({ segments }) => segments.length > 0)?.segments.at(-1)!.row;
+    if (!row) return;
+    const file = this.#o.segments.open(row.fileId, 'once');
+    try {
+      await file.read(Buffer.alloc(row.stateBytes), row.indexPosition + row.indexBytes);
+    } catch (error) {
+      // A file that is lost is lost for this owner too.
+      if (!(error instanceof DiskFault)) throw error;
+    } finally {
+      file.close();
     }
   }
 
   async release(logs: readonly PartitionLog[]): Promise<void> {
-    const leaving = logs.map((log) => this.#mine(log)).filter((log) => log !== undefined);
-    // Logs are sealed when their turn comes: another roll-up in progress is no reason to refuse appends.
-    await this.#maintain(async () => {
-      const tailBytes = tailBytesOf(leaving);
-      const isPieced = tailBytes > this.#o.settings.copiedBytesMax;
-      const announced = tailBytes > 0 ? await announceAhead(this.#context, this.#fileCounter++, isPieced) : undefined;
+    const leaving = logs
+      .map((log) => this.#mine(log))
+      .filter((log) => log !== undefined)
+      .map((log) => ({ log, leaderEpoch: log.leaderEpoch }));
+    const limit = new TimeLimit(this.#o.clock);
+    if (!this.#isLocal) limit.set(this.#o.settings.releaseBeginMsMax, 'the wait for a release');
+    await limit.within(this.#maintain(() => this.#release(leaving, limit), 'urgent'));
+  }
+
+  /** Logs are sealed when their turn comes: another roll-up in progress is no reason to refuse appends. */
+  async #release(given: readonly Leaving[], limit: TimeLimit): Promise<void> {
+    const { copiedBytesMax, releasePauseMsMax } = this.#o.settings;
+    checkEpochs(given);
+    limit.check();
+    const leaving = given.map(({ log }) => log);
+    const tailBytes = tailBytesOf(leaving);
+    const isPieced = tailBytes > copiedBytesMax;
+    const announced = tailBytes > 0 ? await announceAhead(this.#context, this.#fileCounter++, isPieced) : undefined;
+    try {
+      if (!this.#isLocal) limit.set(releasePauseMsMax, 'a release');
       for (const log of leaving) log.seal();
       this.#gate.handBackSealed();
       await this.#commit.drained();
-      for (const log of leaving) log.lendTail();
-      await this.#rollUpOf(this.#context, leaving, isPieced, announced);
-      for (const log of leaving) this.#remove(log);
-    }, 'urgent');
+      limit.check();
+    } catch (error) {
+      if (announced !== undefined) await removeFiles(this.#context, [announced]);
+      throw error;
+    }
+    for (const log of leaving) log.lendTail();
+    await this.#rollUpOf(this.#context, leaving, isPieced, announced);
+    // Whoever asked was told that it failed, or the logs serve again. What was published is as after any roll-up.
+    limit.check();
+    checkEpochs(given);
+    for (const log of leaving) this.#remove(log);
+  }
+
+  /**
+   * Nothing has to be stored or read for it: memory still has what no segment has. Undefined when a repeated release was
+   * completed meanwhile.
+   */
+  async #reopen(log: OwnedLog, leaderEpoch: number, configs: TopicConfigs): Promise<OwnedLog | undefined> {
+    await this.#commit.drained();
+    if (this.#isClosed) throw new NotOwner('the broker session is over');
+    if (!this.#mine(log)) return undefined;
+    log.reopen(leaderEpoch, configs);
+    return log;
+  }
+
+  /** Whether segments are on a disk of this machine. */
+  get #isLocal(): boolean {
+    return this.#o.segments.createPieced !== undefined;
   }
 
   async forget(logs: readonly PartitionLog[]): Promise<void> {
@@ -457,6 +530,20 @@ class SessionLogStore implements LogStore {
       },
       'background',
     );
+  }
+}
+
+interface Leaving {
+  readonly log: OwnedLog;
+  /** At which its release was asked for. */
+  readonly leaderEpoch: number;
+}
+
+/** Throws when a log was taken back meanwhile: it serves again, and nobody may open it elsewhere. */
+function checkEpochs(leaving: readonly Leaving[]): void {
+  for (const { log, leaderEpoch } of leaving) {
+    if (log.leaderEpoch !== leaderEpoch)
+      throw new NotOwner(`the log is open again, at leader epoch ${log.leaderEpoch}`);
   }
 }
 

@@ -168,9 +168,15 @@ export interface LogStore {
   open(topicId: Uuid, partition: number, leaderEpoch: number, configs: TopicConfigs): Promise<PartitionLog>;
   get(topicId: Uuid, partition: number): PartitionLog | undefined;
   logs(): Iterable<PartitionLog>;
-  /** Before a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. */
+  /**
+   * Before a release, while the logs still serve: rolls up most of what they hold, so that the pause is short. Throws when a
+   * segment store behind a network does not answer, or so slowly that the pause would not be short.
+   */
   prepareRelease(logs: readonly PartitionLog[]): Promise<void>;
-  /** Planned move: refuses appends, waits for those in flight, rolls up, and forgets the logs. Then another broker may open them. */
+  /**
+   * Planned move: refuses appends, waits for those in flight, rolls up, and forgets the logs. Then another broker may open
+   * them. After a failure the logs are sealed, and complete in memory: this store may open them again at a later epoch.
+   */
   release(logs: readonly PartitionLog[]): Promise<void>;
   /** The topics are deleted: drops the logs, their rows, and the files that hold nothing else. */
   forget(logs: readonly PartitionLog[]): Promise<void>;

@@ -26,6 +26,12 @@ export interface LogSettings {
    * by reference, and written later when nobody waits.
    */
   readonly copiedBytesMax: number;
+  /**
+   * Where segments lie behind a network: how long a release may take until its logs stop serving, and how long they then
+   * stop, before it is given up and they serve on.
+   */
+  readonly releaseBeginMsMax: number;
+  readonly releasePauseMsMax: number;
   /** One sparse index entry per this many bytes. */
   readonly indexIntervalBytes: number;
   /** Segment files are written in slices of at most this; the event loop turns between slices. */
@@ -85,6 +91,9 @@ export const logSettingsDefault: LogSettings = {
   leaseRetryMs: 10,
   mergeBytesMax: 64 * KiB,
   copiedBytesMax: 256 * KiB,
+  // Together less than a controller waits for the answer. A gateway holds writes for longer than the pause.
+  releaseBeginMsMax: 10_000,
+  releasePauseMsMax: 1_500,
   indexIntervalBytes: 4 * KiB,
   writeSliceBytes: MiB,
   syncReadBytesMax: MiB,
@@ -123,6 +132,8 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   leaseRetryMs: [1, 1000],
   mergeBytesMax: [0, 16 * MiB],
   copiedBytesMax: [0, 1024 * MiB],
+  releaseBeginMsMax: [1, 60_000],
+  releasePauseMsMax: [1, 60_000],
   indexIntervalBytes: [64, MiB],
   writeSliceBytes: [512, 16 * MiB],
   syncReadBytesMax: [0, MiB],

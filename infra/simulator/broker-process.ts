@@ -150,6 +150,11 @@ export class BrokerProcess {
     return `${name} has ${unrolledBytes} bytes that are not rolled up, and ${waitingAppends} appends wait`;
   }
 
+  /** Whether appends wait for a roll-up. */
+  waitsForRoom(): boolean {
+    return this.process.isAlive && (this.#logs?.status().waitingAppends ?? 0) > 0;
+  }
+
   /** Rolls up everything; the caller retries what fails. */
   rollUp(): void {
     if (this.isServing && this.process.isAlive) void this.#logs?.rollUp().catch(() => undefined);

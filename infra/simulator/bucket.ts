@@ -18,11 +18,20 @@ export interface BucketMood {
   readonly answerLostPercent: number;
   /** On top of the usual time, at most. */
   readonly slowMs: number;
+  /** Until a sender gives a lost request up, at most. */
+  readonly giveUpMs: number;
+  /** It answers reads, and refuses whatever changes something: no room, or no permission. */
+  readonly isReadOnly: boolean;
 }
 
-export const goodBucket: BucketMood = { awayPercent: 0, answerLostPercent: 0, slowMs: 0 };
+export const goodBucket: BucketMood = {
+  awayPercent: 0,
+  answerLostPercent: 0,
+  slowMs: 0,
+  giveUpMs: 20,
+  isReadOnly: false,
+};
 
-const giveUpMs = 20;
 /** A put is given up, its file removed, and its row as well, before it arrives. */
 const lateMsMax = 3000;
 /** So little that worlds read in several blocks, and read again what was dropped. */
@@ -128,7 +137,7 @@ export class Bucket {
 
   #asked<T>({ process, what, isWrite, send }: Call<T>): Promise<T> {
     const { loop } = process;
-    const { awayPercent, answerLostPercent, slowMs } = this.mood;
+    const { awayPercent, answerLostPercent, slowMs, giveUpMs, isReadOnly } = this.mood;
     const draw = below(this.#random, 100);
     const tookMs = 0.5 + below(this.#random, 60) / 10 + below(this.#random, 1 + slowMs);
     return new Promise((resolve, reject) => {
@@ -141,6 +150,7 @@ export class Bucket {
         return;
       }
       loop.schedule(tookMs, () => {
+        if (isReadOnly && isWrite) return reject(new SegmentsUnavailable(`${what}: refused`));
         // What a process had sent when it ended may have been on its way.
         if (!process.isAlive && below(this.#random, 2) === 0) return;
         try {

@@ -206,8 +206,11 @@ export class FaultActs {
     const { bucket } = this.world;
     if (!bucket) return;
     bucket.mood = mood;
-    const { awayPercent, answerLostPercent, slowMs } = mood;
-    const what = `bucket: away ${awayPercent}%, answers lost ${answerLostPercent}%, slow ${slowMs} ms`;
+    const { awayPercent, answerLostPercent, slowMs, giveUpMs } = mood;
+    const lost = `away ${awayPercent}%, answers lost ${answerLostPercent}%`;
+    const what = mood.isReadOnly
+      ? 'bucket: refuses writes'
+      : `bucket: ${lost}, slow ${slowMs} ms, given up in ${giveUpMs} ms`;
     this.lasting(what, durationMs, () => {
       if (bucket.mood === mood) bucket.mood = goodBucket;
     });

@@ -74,6 +74,9 @@ export type FaultKind =
   | 'bucket-away'
   | 'bucket-deaf'
   | 'bucket-slow'
+  | 'bucket-mute'
+  | 'bucket-full'
+  | 'move-away'
   | 'drain'
   | 'restart'
   | 'scale'
@@ -333,7 +336,14 @@ const missed: Mix = {
 };
 
 /** Added to the mix of every world whose segments are in a bucket. */
-const bucket: Mix = { 'bucket-away': 3, 'bucket-deaf': 3, 'bucket-slow': 1 };
+const bucket: Mix = {
+  'bucket-away': 2,
+  'bucket-deaf': 3,
+  'bucket-slow': 1,
+  'bucket-mute': 2,
+  'bucket-full': 2,
+  'move-away': 2,
+};
 
 /** What 'mixed' draws from: two of them, or all. */
 const mixed: Readonly<Record<string, Mix>> = {

@@ -11,6 +11,7 @@ import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
+import { moveWhileAway } from './bucket-scripts.ts';
 import { goOver } from './gateway-scripts.ts';
 import { decideAndKeep, killAfterDeleting, missTwice } from './missed-scripts.ts';
 import { askAsleep, growUnheard, mountEarlier, refuseParts, strandBatches } from './seldom-scripts.ts';
@@ -65,6 +66,7 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'full-move': moveWhenFull,
   'full-drain': moveWhileRefused,
   'left-move': leaveMove,
+  'move-away': moveWhileAway,
   'shared-file': shareFileSlowly,
   'late-frame': deliverLate,
   'late-place': placeBehindDrain,

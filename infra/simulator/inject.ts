@@ -167,6 +167,10 @@ export class Injector {
         return this.#acts.lasting(`network: slow ${slot.address}`, durationMs, () => network.slow(slot.address, 0));
       case 'bucket-away':
         return this.#acts.bucketMood({ ...goodBucket, awayPercent: 100 }, durationMs * 2);
+      case 'bucket-mute':
+        return this.#acts.bucketMood({ ...goodBucket, awayPercent: 100, giveUpMs: 300 + value * 4 }, durationMs * 2);
+      case 'bucket-full':
+        return this.#acts.bucketMood({ ...goodBucket, isReadOnly: true }, durationMs * 2);
       case 'bucket-deaf':
         return this.#acts.bucketMood({ ...goodBucket, answerLostPercent: 10 + (value % 91) }, durationMs * 2);
       case 'bucket-slow':

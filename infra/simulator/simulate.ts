@@ -75,6 +75,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'wake-at-fence': 2500,
   'full-drain': 1000,
   'left-move': 4500,
+  'move-away': 7500,
   'shared-file': 3000,
   'fresh-kill': 1000,
   crowd: 900,
@@ -394,6 +395,9 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       mergeBytesMax: 200 << below(random, 4),
       // Not drawn, so that the seeds of old stories still produce them.
       copiedBytesMax: 250 << (seed % 8),
+      // Less than the controllers of a world wait for the answer.
+      releaseBeginMsMax: 1200,
+      releasePauseMsMax: seed % 2 === 0 ? 150 : 700,
       indexIntervalBytes: 256,
       writeSliceBytes: 1024,
       // In some worlds what a move published by reference alone stays so for a while, until its former owner writes on.

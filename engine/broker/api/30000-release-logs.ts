@@ -1,6 +1,7 @@
 /**
  * ReleaseLogs (key 30000) and CloseLogs (key 30001), Headgate's own: the controller takes logs away, for a planned move
- * or because their topic was deleted. A log that is not open here counts as released.
+ * or because their topic was deleted. A log that is not open here counts as released. After an error the logs are not
+ * released: this broker serves them.
  */
 import { Failure } from '../../kernel/failure.ts';
 import type { LogStore, PartitionLog } from '../../log/log.ts';
@@ -52,6 +53,7 @@ async function outcome(act: () => Promise<void>): Promise<number> {
     return errorCode.none;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return error.code === 'fenced' ? errorCode.notLeaderOrFollower : errorCode.kafkaStorageError;
+    const isOthers = error.code === 'fenced' || error.code === 'not-owner';
+    return isOthers ? errorCode.notLeaderOrFollower : errorCode.kafkaStorageError;
   }
 }

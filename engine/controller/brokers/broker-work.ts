@@ -16,8 +16,11 @@ import type { FleetWish, NotedWish } from '../fleet/fleet-wish.ts';
 import type { BrokerWish } from '../rows/broker-wish.ts';
 
 export interface BrokerWorkHooks {
-  /** Moves everything off. Resolves with the number of partitions left; at once when the broker does not serve. */
-  drain(brokerId: number, reason: string): Promise<number>;
+  /**
+   * Moves everything off, for as long as `isWanted`. Resolves with the number of partitions left; at once when the broker
+   * does not serve.
+   */
+  drain(brokerId: number, reason: string, isWanted: () => boolean): Promise<number>;
   /** Asks the process to end. Resolves when it has ended. */
   stop(brokerId: number): Promise<void>;
   kill(brokerId: number, reason: string): Promise<void>;
@@ -109,7 +112,7 @@ export class BrokerWork {
     const { brokerId } = view.slot;
     this.#context.events.emit('broker-draining', 'requested by an operator', { brokerId });
     for (;;) {
-      const left = await this.#hooks.drain(brokerId, 'drain');
+      const left = await this.#hooks.drain(brokerId, 'drain', () => this.#isWanted(view, noted));
       if (left === 0 || view.phase === 'serving' || !this.#isWanted(view, noted)) return left;
       await this.#pause();
     }

@@ -63,13 +63,13 @@ export class FleetDuty {
     this.#repair = repair;
     this.balance = new Balance(this.#context);
     this.size = new FleetSize(this.#context, wish, {
-      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      drain: (brokerId, reason, isWanted) => this.balance.drain(brokerId, reason, isWanted),
       stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('scale-in'),
       even: () => this.balance.even(),
       run: (act) => hooks.run(act),
     });
     this.#work = new BrokerWork(this.#context, wish, {
-      drain: (brokerId, reason) => this.balance.drain(brokerId, reason),
+      drain: (brokerId, reason, isWanted) => this.balance.drain(brokerId, reason, isWanted),
       stop: async (brokerId) => this.#keepers.get(brokerId)?.stop('restart'),
       kill: async (brokerId, reason) => this.#keepers.get(brokerId)?.kill(reason),
       even: () => this.balance.even(),
@@ -172,8 +172,11 @@ export class FleetDuty {
   }
 
   /** Partitions placed at a slot whose zone is evacuated do not stay there. */
-  #onServing({ slot, evacuated }: BrokerView): void {
-    if (evacuated) this.#hooks.run(async () => void (await this.balance.drain(slot.brokerId, 'zone-evacuated')));
+  #onServing(view: BrokerView): void {
+    const { slot } = view;
+    const isEvacuated = (): boolean => view.evacuated;
+    if (isEvacuated())
+      this.#hooks.run(async () => void (await this.balance.drain(slot.brokerId, 'zone-evacuated', isEvacuated)));
     this.#hooks.onServing();
   }
 }

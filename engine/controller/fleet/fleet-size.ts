@@ -15,8 +15,8 @@ import { partitionCounts } from '../moves/plan-input.ts';
 import type { ScalingShown } from '../rows/fleet-report.ts';
 
 export interface FleetSizeHooks {
-  /** Moves everything off. Resolves with the number of partitions left. */
-  drain(brokerId: number, reason: string): Promise<number>;
+  /** Moves everything off, for as long as `isWanted`. Resolves with the number of partitions left. */
+  drain(brokerId: number, reason: string, isWanted: () => boolean): Promise<number>;
   /** Stops the empty broker's process. */
   stop(brokerId: number): Promise<void>;
   even(): Promise<void>;
@@ -116,7 +116,7 @@ export class FleetSize {
     const { brokerId, zone } = view.slot;
     const deadlineMs = this.#clock.monotonicMs() + settings.fleetWaitMsMax;
     for (;;) {
-      const left = await this.#hooks.drain(brokerId, 'zone-evacuated');
+      const left = await this.#hooks.drain(brokerId, 'zone-evacuated', () => this.#wish.isEvacuated(zone));
       const isOver = view.phase === 'serving' || view.unrecoverable || this.#clock.monotonicMs() >= deadlineMs;
       if (left === 0 || isOver || !this.#wish.isEvacuated(zone) || this.#context.isStopping()) return left;
       await sleep(this.#clock, pollMs);
@@ -210,7 +210,7 @@ export class FleetSize {
 
   async #retire(view: BrokerView): Promise<void> {
     const { brokerId } = view.slot;
-    const left = await this.#hooks.drain(brokerId, 'scale-in');
+    const left = await this.#hooks.drain(brokerId, 'scale-in', () => !view.wanted);
     if (left === 0 && !view.wanted && view.phase === 'serving') await this.#hooks.stop(brokerId);
   }
 }

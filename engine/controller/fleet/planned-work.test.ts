@@ -132,6 +132,45 @@ describe('planned work', () => {
     expect((await owners()).has(1)).toBe(false);
   });
 
+  it.each(['drain', 'restart'] as const)(
+    'puts a %s off while its broker cannot release, and leaves it alone',
+    async (act) => {
+      const { control, during, fill, owners, fleet, clock, kinds } = world();
+      const controller = control(undefined, { releaseWaitMsMax: 2000 });
+      await during(controller.start());
+      await fill(controller);
+      fleet.unable.add(1);
+      let isDone = false;
+      const asked: Promise<unknown> = act === 'drain' ? controller.drainBroker(1) : controller.restartBroker(1);
+      void asked.then(() => (isDone = true));
+      await clock.advance(50_000);
+      expect(isDone).toBe(false);
+      expect(kinds(controller).filter((kind) => kind === 'moves-put-off')).toHaveLength(1);
+      expect([fleet.kills, fleet.starts, (await owners()).get(1)]).toEqual([[], [1, 2, 3], 24]);
+      // Other work goes on meanwhile.
+      expect(await during(controller.drainBroker(2))).toBe(0);
+      fleet.unable.delete(1);
+      await during(asked);
+      expect(fleet.kills).toEqual([]);
+      expect(controller.brokers()[0]).toMatchObject(act === 'drain' ? { partitions: 0 } : { sessionEpoch: 2 });
+    },
+  );
+
+  it('ends a drain that is put off when it is taken back', async () => {
+    const { control, during, fill, owners, fleet, clock } = world();
+    const controller = control();
+    await during(controller.start());
+    await fill(controller);
+    fleet.unable.add(1);
+    const draining = controller.drainBroker(1);
+    await clock.advance(5000);
+    await during(controller.undrainBroker(1));
+    await expect(during(draining)).rejects.toThrow('something else');
+    fleet.unable.delete(1);
+    await clock.advance(10_000);
+    expectEven(await owners());
+  });
+
   it('returns a partition at a higher epoch when its target dies between release and write', async () => {
     const { control, during, fill, fleet, clock, placements } = world();
     const controller = control();

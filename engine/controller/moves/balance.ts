@@ -3,6 +3,7 @@
  * twice.
  */
 import { sleep } from '../../kernel/clock.ts';
+import { ShuttingDown } from '../../kernel/failure.ts';
 import { rebalance } from '../../placement/rebalance.ts';
 import { remap } from '../../placement/remap.ts';
 import type { ControllerContext } from '../context.ts';
@@ -11,6 +12,14 @@ import { partitionCounts, planPartitions } from './plan-input.ts';
 
 /** A drain whose targets die meanwhile plans again. */
 const drainRoundsMax = 20;
+/** The longest pause before a drain that was put off begins again. */
+const putOffMsMax = 5_000;
+
+interface Drained {
+  readonly left: number;
+  /** The broker could not release its logs, and serves them. */
+  readonly isPutOff: boolean;
+}
 
 type EvenReason = 'balance' | 'broker-joined';
 
@@ -52,33 +61,46 @@ export class Balance {
     });
   }
 
-  /** Moves everything off the broker. Resolves with the number of partitions that nobody else could take. */
-  drain(brokerId: number, reason: string): Promise<number> {
-    return this.#inTurn(async () => {
-      const { brokers, settings, shards, clock } = this.#context;
-      for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
-        // The barrier makes topics that visitors placed known.
-        await shards.barrier();
-        const moves = remap({
-          // Never move to the broker itself, even when it does not count as draining: the wish counts the lowest id as
-          // next to restart, but restarts requested one by one run in the order of the requests.
-          brokers: brokers
-            .plan(settings.partitionsPerBrokerMax)
-            .map((broker) => (broker.brokerId === brokerId ? { ...broker, draining: true } : broker)),
-          partitions: planPartitions(this.#context, 'all'),
-          orphanReason: (partition) => (partition.brokerId === brokerId ? reason : undefined),
-        });
-        if (moves.length > 0 && (await this.#mover.moveAll(moves)) > 0) continue;
-        if (moves.length === 0) {
-          const known = partitionCounts(this.#context).get(brokerId) ?? 0;
-          const left = await shards.countAt(brokerId);
-          if (left <= known) return left;
-        }
-        // Either targets died, or the change feed has not yet delivered rows in the shards of others.
-        await sleep(clock, settings.requestRetryMs);
+  /**
+   * Moves everything off the broker. Resolves with the number of partitions that nobody else could take. While the broker
+   * cannot release its logs, the drain is put off, for as long as it is wanted; other moves go on meanwhile.
+   */
+  async drain(brokerId: number, reason: string, isWanted: () => boolean = () => true): Promise<number> {
+    const { clock, settings } = this.#context;
+    for (let pauseMs = settings.requestRetryMs; ; pauseMs = Math.min(putOffMsMax, 2 * pauseMs)) {
+      const { left, isPutOff } = await this.#inTurn(() => this.#drain(brokerId, reason));
+      if (!isPutOff || !isWanted()) return left;
+      if (this.#context.isStopping()) throw new ShuttingDown('the controller stops');
+      await sleep(clock, pauseMs);
+    }
+  }
+
+  async #drain(brokerId: number, reason: string): Promise<Drained> {
+    const { brokers, settings, shards, clock } = this.#context;
+    for (let round = 0; round < drainRoundsMax && brokers.isServing(brokerId); round++) {
+      // The barrier makes topics that visitors placed known.
+      await shards.barrier();
+      const moves = remap({
+        // Never move to the broker itself, even when it does not count as draining: the wish counts the lowest id as
+        // next to restart, but restarts requested one by one run in the order of the requests.
+        brokers: brokers
+          .plan(settings.partitionsPerBrokerMax)
+          .map((broker) => (broker.brokerId === brokerId ? { ...broker, draining: true } : broker)),
+        partitions: planPartitions(this.#context, 'all'),
+        orphanReason: (partition) => (partition.brokerId === brokerId ? reason : undefined),
+      });
+      const { moved, putOff } = await this.#mover.moveAll(moves);
+      if (putOff > 0) return { left: await shards.countAt(brokerId), isPutOff: true };
+      if (moved > 0) continue;
+      if (moves.length === 0) {
+        const known = partitionCounts(this.#context).get(brokerId) ?? 0;
+        const left = await shards.countAt(brokerId);
+        if (left <= known) return { left, isPutOff: false };
       }
-      return shards.countAt(brokerId);
-    });
+      // Either targets died, or the change feed has not yet delivered rows in the shards of others.
+      await sleep(clock, settings.requestRetryMs);
+    }
+    return { left: await shards.countAt(brokerId), isPutOff: false };
   }
 
   /** Resolves when everything requested so far is done. */

@@ -92,7 +92,6 @@ function placeOf({ chunk, position }: TailBatch): BatchPlace {
 export class OwnedLog implements PartitionLog, HoldsProducers {
   readonly topicId: Uuid;
   readonly partition: number;
-  readonly leaderEpoch: number;
   readonly tail = new Tail();
   readonly traffic = new LogTraffic();
   readonly #session: LogSession;
@@ -111,13 +110,14 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
   /** The end offset that retention last saw. */
   #lookedTo: number;
   #configs: LogConfigs;
+  #leaderEpoch: number;
   #isOpen = true;
 
   constructor(session: LogSession, opened: OpenedLog) {
     this.#session = session;
     this.topicId = opened.topicId;
     this.partition = opened.partition;
-    this.leaderEpoch = opened.leaderEpoch;
+    this.#leaderEpoch = opened.leaderEpoch;
     this.#startOffset = this.#lookedTo = opened.startOffset;
     this.#stateVersion = opened.stateVersion;
     this.#endOffset = this.#highWatermark = opened.endOffset;
@@ -128,6 +128,11 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
     this.#live = opened.fold.clone();
     this.#configs = parseLogConfigs(opened.configs);
     assert(this.#live.epochs.latest <= this.leaderEpoch, 'a log is opened at no older epoch than wrote it');
+  }
+
+  /** Grows when the log is opened again after a release that failed. */
+  get leaderEpoch(): number {
+    return this.#leaderEpoch;
   }
 
   get startOffset(): number {
@@ -415,6 +420,18 @@ export class OwnedLog implements PartitionLog, HoldsProducers {
   seal(): void {
     this.#isOpen = false;
     this.#waiters.wakeAll();
+  }
+
+  /**
+   * Its release failed, and this session leads the log again at a later epoch. What was sent at the earlier one and
+   * refused comes again with the new epoch, in order.
+   */
+  reopen(leaderEpoch: number, configs: TopicConfigs): void {
+    assert(!this.#isOpen && leaderEpoch > this.#leaderEpoch, 'a sealed log opens at a later epoch');
+    assert(this.#highWatermark === this.#endOffset, 'nothing of the earlier epoch is on its way');
+    this.#leaderEpoch = leaderEpoch;
+    this.#configs = parseLogConfigs(configs);
+    this.#isOpen = true;
   }
 
   /**

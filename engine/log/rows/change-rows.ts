@@ -11,6 +11,7 @@ import {
   type Row,
   StoreAmbiguous,
   type SegmentStore,
+  SegmentsUnavailable,
   StoreConflict,
   type StoreOp,
 } from '../../ports.ts';
@@ -261,9 +262,9 @@ export async function sweepEmptied(context: RowContext): Promise<void> {
 }
 
 /**
- * Removes a session's files without a live segment: their roll-ups died between announcing and publishing. One that the disk
- * refuses to remove stays claimed, and sweepEmptied of a later session tries again: the end of a session, or the recovery of
- * one, must not wait for it.
+ * Removes a session's files without a live segment: their roll-ups died between announcing and publishing. One that cannot be
+ * removed stays claimed, and sweepEmptied of a later session tries again: the end of a session, or the recovery of one, must
+ * not wait for it. When the segment store is away, no further file is tried.
  */
 export async function sweepFiles(context: RowContext, prefix: string): Promise<number> {
   // '~' sorts after every character of a file id.
@@ -272,6 +273,7 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
     const file = decodeSegmentFile(row.value);
     return file?.segments === 0 ? [{ row, file }] : [];
   });
+  let isAway = false;
   for (const { row, file } of empty) {
     // Claim it first: a roll-up of the same session that still runs must not publish into a file that is about to be
     // removed.
@@ -284,10 +286,12 @@ export async function sweepFiles(context: RowContext, prefix: string): Promise<n
       if (error instanceof StoreConflict) continue;
       throw error;
     }
+    if (isAway) continue;
     try {
       await removeFile(context, row.sk);
     } catch (error) {
-      if (!(error instanceof DiskFault)) throw error;
+      isAway = error instanceof SegmentsUnavailable;
+      if (!isAway && !(error instanceof DiskFault)) throw error;
     }
   }
   return empty.length;
