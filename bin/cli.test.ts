@@ -195,6 +195,30 @@ describe('what goes wrong', () => {
     expect(ended.err).toMatch(/is another server: is the port right\? --admin or HEADGATE_ADMIN sets the address\n$/);
   });
 
+  it.each([
+    ['consume t', 'application/x-ndjson', 'v\n'],
+    ['broker list', 'application/json', ''],
+  ])('%s: an answer that breaks off is no answer, and Ctrl-C ends it without a word', async (words, type, printed) => {
+    const abort = new AbortController();
+    const cut = (end: () => void): Response => {
+      const record = JSON.stringify({ partition: 0, offset: 0, timestamp: 0, key: null, value: 'v' });
+      let pulls = 0;
+      const body = new ReadableStream({
+        pull(controller) {
+          if (++pulls === 1) return controller.enqueue(Buffer.from(`${record}\n{`));
+          end();
+          controller.error(new TypeError('terminated'));
+        },
+      });
+      return new Response(body, { headers: { 'Content-Type': type } });
+    };
+    const broken = await headgate(words, () => cut(() => undefined));
+    expect(broken).toMatchObject({ code: 3, out: printed });
+    expect(broken.err).toMatch(/^headgate: http:\S+ broke off its answer\n$/);
+    const reply = (): Response => cut(() => abort.abort());
+    expect(await headgate(words, reply, { signal: abort.signal })).toMatchObject({ code: 130, out: printed, err: '' });
+  });
+
   it('engine status shows which zone was evacuated', async () => {
     const zone = { state: 'serving', brokers: 1, serving: 1, partitions: 0 };
     const partitions = { total: 0, withoutOwner: 0, moving: 0 };

@@ -2,6 +2,7 @@
 import { stringifyKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { CommandFailure, type ExitName, Interrupted } from '../command-failure.ts';
 import type { CliContext } from '../cli-context.ts';
+import { linesOf } from './split-lines.ts';
 
 export interface Endpoint {
   readonly address: string;
@@ -78,11 +79,31 @@ export class ApiClient {
     return items;
   }
 
+  /** The lines of an answer, as they arrive. */
+  async *lines(response: Response): AsyncGenerator<string[]> {
+    try {
+      yield* linesOf(response);
+    } catch (error) {
+      throw this.#cutOff(error);
+    }
+  }
+
   /** Some servers answer every path with a page of theirs. */
   async #json<T>(response: Response): Promise<T> {
     if (!response.headers.get('Content-Type')?.startsWith('application/json'))
       throw new CommandFailure('unreachable', otherServer(this.#endpoint));
-    return (await response.json()) as T;
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      throw this.#cutOff(error);
+    }
+  }
+
+  /** An answer that began and did not come to its end: fetch then throws at the reader of the body. */
+  #cutOff(error: unknown): CommandFailure {
+    if (this.#cli.signal.aborted) return new Interrupted();
+    if (error instanceof CommandFailure) return error;
+    return new CommandFailure('unreachable', `${this.#endpoint.address} broke off its answer`);
   }
 
   /** Throws CommandFailure for every response that is not a success. */

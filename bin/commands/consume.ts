@@ -4,7 +4,6 @@
  */
 import type { Command } from 'commander';
 import { Refused } from '../client/api-client.ts';
-import { linesOf } from '../client/split-lines.ts';
 import { wholeNumber } from '../client/parse-values.ts';
 import { recordText, type RecordShown } from '../client/record-text.ts';
 import type { OpenSession, Session } from '../client/session.ts';
@@ -81,7 +80,7 @@ async function nextPage(
 /** Returns how many there were. For machines lines pass unchanged, so that large numbers keep their digits. */
 async function print(session: Session, response: Response, meta: boolean): Promise<number> {
   let printed = 0;
-  for await (const lines of linesOf(response)) {
+  for await (const lines of session.http.lines(response)) {
     const texts = lines.map((line) =>
       session.isJson ? `${line}\n` : recordText(JSON.parse(line) as RecordShown, meta),
     );
