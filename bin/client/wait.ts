@@ -1,16 +1,19 @@
 /** A pause that Ctrl-C ends. */
-import { sleep, systemClock } from '../../engine/kernel/clock.ts';
+import { systemClock } from '../../engine/kernel/clock.ts';
 import { Interrupted } from '../command-failure.ts';
 
 /** Throws Interrupted. */
 export async function waitMs(delayMs: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) throw new Interrupted();
-  let stop = (): void => {};
-  const aborted = new Promise<void>((resolve) => {
-    stop = resolve;
-    signal.addEventListener('abort', stop, { once: true });
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      // A timer that is left would keep the process alive.
+      timer.cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = systemClock.after(delayMs, end);
+    signal.addEventListener('abort', end);
   });
-  await Promise.race([sleep(systemClock, delayMs), aborted]);
-  signal.removeEventListener('abort', stop);
   if (signal.aborted) throw new Interrupted();
 }
