@@ -31,6 +31,7 @@ import { isFileUsed, segmentFilePk } from '../engine/log/rows/segment-file.ts';
 import { scanWal } from '../engine/log/wal/scan-wal.ts';
 import { walChunkNumber, walDirectory, walsDirectory } from '../engine/log/wal/wal-format.ts';
 import type { StoreOp } from '../engine/ports.ts';
+import { unlessDamaged } from '../engine/store-row-json.ts';
 import { type Persistence, rangeSurely, transactSurely } from '../engine/store-surely.ts';
 import { systemDisk } from '../infra/disk/system-disk.ts';
 import { type LmdbStore, openLmdbStore } from '../tenancy/store/lmdb.ts';
@@ -135,7 +136,7 @@ function persisted(store: LmdbStore): Persistence {
 async function copyLogs(store: LmdbStore, source: string, part: string): Promise<void> {
   for (const volume of foldersIn(join(source, 'volumes'))) {
     const lease = await store.get(brokerLeaseKey(Number(volume)));
-    const { epoch = -1, syncedLsn = 0 } = lease ? decodeLease(lease) : {};
+    const { epoch = -1, syncedLsn = 0 } = (lease && unlessDamaged(lease, decodeLease)) ?? {};
     for (const session of foldersIn(walsDirectory(join(source, 'volumes', volume)))) {
       const from = walDirectory(join(source, 'volumes', volume), Number(session));
       const to = walDirectory(join(part, 'volumes', volume), Number(session));

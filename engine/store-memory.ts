@@ -43,12 +43,20 @@ export type StoreFaults = (operation: StoreOperation) => StoreFault | undefined;
 export interface MemoryStore extends MetadataStore {
   /** Another process's view of the same rows. Closing one view leaves the others open. */
   connect(faults?: StoreFaults): MetadataStore;
+  /** All rows, of every partition key, in no order. */
+  all(): Iterable<Row>;
+  /** The row's bytes decay: another value at the same version, of which nobody is told. */
+  rot(key: RowKey, value: string): void;
 }
 
 export function memoryStore(options: { readonly clock: Clock; readonly faults?: StoreFaults }): MemoryStore {
   const rows = new MemoryRows(options.clock);
   const store = new MemoryView(rows, options.clock, options.faults);
-  return Object.assign(store, { connect: (faults?: StoreFaults) => new MemoryView(rows, options.clock, faults) });
+  return Object.assign(store, {
+    connect: (faults?: StoreFaults) => new MemoryView(rows, options.clock, faults),
+    all: () => rows.all(),
+    rot: (key: RowKey, value: string) => rows.rot(key, value),
+  });
 }
 
 /** How long a view waits after a lost change before it tries to deliver 'gap' again. */
@@ -74,6 +82,15 @@ class MemoryRows {
 
   get(key: RowKey): Row | undefined {
     return this.#partitions.get(key.pk)?.rows.get(key.sk);
+  }
+
+  *all(): Iterable<Row> {
+    for (const { rows } of this.#partitions.values()) yield* rows.values();
+  }
+
+  rot(key: RowKey, value: string): void {
+    const row = this.get(key);
+    if (row) this.#partitions.get(key.pk)!.rows.set(key.sk, { ...row, value });
   }
 
   range(pk: string, options: RangeOptions): { rows: Row[]; cursor?: string } {

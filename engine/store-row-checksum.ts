@@ -26,9 +26,10 @@ export function rowText(fields: object): string {
  * Undefined when more of it is damaged.
  */
 export function soundText(text: string): string | undefined {
-  const [member, digits] = /,"crc":(\d+)\}$/.exec(text) ?? [];
-  if (member === undefined || digits === undefined) return withMember(text);
-  const json = text.slice(0, -member.length) + close;
+  const from = text.lastIndexOf(open, text.length - open.length);
+  const digits = from < 0 ? undefined : digitsIn(text.slice(from + open.length));
+  if (digits === undefined) return withMember(text);
+  const json = text.slice(0, from) + close;
   const crc = crcOf(json);
   const stored = Number(digits);
   if (crc === stored) return text;
@@ -37,6 +38,11 @@ export function soundText(text: string): string | undefined {
   const isChecksumDamaged = differsInOneBit(digits, String(crc));
   if (mended !== undefined && isChecksumDamaged) return undefined;
   return isChecksumDamaged ? sealed(json, crc) : mended && sealed(mended, stored);
+}
+
+/** Of a text that is nothing but a number and the end of the object. */
+function digitsIn(end: string): string | undefined {
+  return /^\d{1,10}\}$/.test(end) ? end.slice(0, -close.length) : undefined;
 }
 
 function crcOf(json: string): number {

@@ -20,6 +20,16 @@ export class RowCorrupt extends Failure {
   }
 }
 
+/** Undefined for a damaged row: where many rows are read, one of them must not keep the others from being read. */
+export function unlessDamaged<R extends StoredText, T>(row: R, decode: (row: R) => T): T | undefined {
+  try {
+    return decode(row);
+  } catch (error) {
+    if (error instanceof RowCorrupt) return undefined;
+    throw error;
+  }
+}
+
 export interface RowFields {
   /** Whether the row has the field at all. Rows written before the field existed do not. */
   has(name: string): boolean;

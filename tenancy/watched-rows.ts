@@ -47,7 +47,7 @@ export class WatchedRows<T> {
     this.#options = options;
   }
 
-  /** Throws the store's failure when it stays away for too long, and RowCorrupt. */
+  /** Throws the store's failure when it stays away for too long. A damaged row does not keep the others from being read. */
   static async open<T>(persistence: Persistence, options: WatchedRowsOptions<T>): Promise<WatchedRows<T>> {
     const rows = new WatchedRows(persistence, options);
     const early: RowChange[] = [];
@@ -58,7 +58,8 @@ export class WatchedRows<T> {
     });
     try {
       for (const row of await rangeSurely(persistence, options.pk)) {
-        rows.#rows.set(row.sk, { value: options.decode(row), version: row.version });
+        const value = rows.#decoded(row);
+        if (value !== undefined) rows.#rows.set(row.sk, { value, version: row.version });
       }
     } catch (error) {
       rows.#stopWatch();
@@ -111,16 +112,20 @@ export class WatchedRows<T> {
   }
 
   #read(row: Row): void {
-    let value: T;
+    const value = this.#decoded(row);
+    if (value !== undefined) return this.put(row.sk, value, row.version);
+    this.#touched?.add(row.sk);
+    this.#drop(row.sk);
+  }
+
+  /** Undefined for a row that cannot be read, which is reported. */
+  #decoded(row: Row): T | undefined {
     try {
-      value = this.#options.decode(row);
+      return this.#options.decode(row);
     } catch (cause) {
       this.#options.fault?.(row.sk, cause);
-      this.#touched?.add(row.sk);
-      this.#drop(row.sk);
-      return;
+      return undefined;
     }
-    this.put(row.sk, value, row.version);
   }
 
   #drop(sk: string): void {

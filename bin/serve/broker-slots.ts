@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
-import type { BrokerSlot } from '../../engine/ports.ts';
+import type { BrokerSlot, Row } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import type { BrokerHome } from '../../infra/fleet/leftovers.ts';
 import { brokerArguments } from '../broker/broker-arguments.ts';
@@ -47,8 +48,10 @@ export async function brokerSlotsLeft(
   folder: DataFolder,
   persistence: Persistence,
 ): Promise<BrokerSlot[]> {
-  const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
-  const left = sessions.filter(({ state }) => state !== 'closed').map(({ brokerId }) => brokerId);
+  const rows = await rangeSurely(persistence, brokerSessionsPk);
+  // A session whose row is damaged may not have ended in order either.
+  const isLeft = (row: Row): boolean => unlessDamaged(row, decodeBrokerSession)?.state !== 'closed';
+  const left = rows.filter(isLeft).map(({ sk }) => Number(sk));
   return brokerSlots(settings, folder, Math.max(slotsMax(settings), ...left));
 }
 

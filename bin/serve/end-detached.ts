@@ -4,7 +4,7 @@
  * lock of the data folder, so no controller restarts them. Stopped (SIGSTOP) ones are killed earlier: opening the store may
  * wait for one of them (infra/fleet/end-stopped.ts).
  */
-import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { brokerSessionsPk, readableSessions } from '../../engine/controller/rows/broker-session.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import { detachedFleet } from '../../infra/fleet/detached.ts';
@@ -36,9 +36,8 @@ export async function endDetached(persistence: Persistence, folder: DataFolder):
   const { clock } = persistence;
   const home = brokerHome(folder);
   const fleet = detachedFleet({ clock, home, program, arguments: [], logFile: () => '/dev/null' });
-  const sessions = (await rangeSurely(persistence, brokerSessionsPk))
-    .map(decodeBrokerSession)
-    .filter(({ state }) => state !== 'closed');
+  const rows = await rangeSurely(persistence, brokerSessionsPk);
+  const sessions = readableSessions(rows).filter(({ state }) => state !== 'closed');
   // They have no session yet, and would open one between ours.
   const strays = notedBrokers(home, program).filter((pid) => !sessions.some((session) => session.pid === pid));
   await killAll(strays, clock);

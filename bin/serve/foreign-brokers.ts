@@ -6,7 +6,7 @@
  * still answers at its socket.
  */
 import { connect } from 'node:net';
-import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
+import { brokerSessionsPk, readableSessions } from '../../engine/controller/rows/broker-session.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { type Persistence, rangeSurely } from '../../engine/store-surely.ts';
 import { isGone } from '../../infra/fleet/process-state.ts';
@@ -26,7 +26,7 @@ export async function refuseForeignBrokers(
   addressOf: (brokerId: number) => string,
 ): Promise<void> {
   for (let look = 1; ; look++) {
-    const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+    const sessions = readableSessions(await rangeSurely(persistence, brokerSessionsPk));
     const nowhere = sessions.filter(({ state, pid }) => state !== 'closed' && isGone(pid));
     const answering = await Promise.all(nowhere.map(({ brokerId }) => answers(addressOf(brokerId))));
     const foreign = nowhere.find((_, at) => answering[at]);

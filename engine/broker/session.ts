@@ -20,6 +20,7 @@ import { assert } from '../kernel/assert.ts';
 import { sleep } from '../kernel/clock.ts';
 import { Failure } from '../kernel/failure.ts';
 import { type BrokerSlot, type Row, StoreConflict, type StoreOp } from '../ports.ts';
+import { unlessDamaged } from '../store-row-json.ts';
 
 /**
  * The controller, or a later session of the slot, has taken the right away. Nothing this session does counts any
@@ -84,8 +85,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const deadlineMs = clock.monotonicMs() + openWaitMsMax;
   for (;;) {
     const row = await getSurely(options, key, openWaitMsMax);
-    const previous = row && decodeBrokerSession(row);
-    if (!previous || previous.state === 'closed') {
+    // The slot's keeper restores a damaged row.
+    const previous = row && unlessDamaged(row, decodeBrokerSession);
+    if (!row || previous?.state === 'closed') {
       const epoch = (previous?.epoch ?? 0) + 1;
       const session: BrokerSession = { brokerId, epoch, state: 'serving', zone, volume, address, pid };
       const value = encodeBrokerSession(session);
@@ -99,7 +101,9 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       if (opened) return new OpenSession(options, session, (row?.version ?? 0) + 1, grantedAtMs);
     }
     if (clock.monotonicMs() >= deadlineMs) {
-      throw new SessionBlocked(`session ${previous?.epoch} of broker ${brokerId} is ${previous?.state}, not closed`);
+      throw new SessionBlocked(
+        `session ${previous?.epoch ?? '?'} of broker ${brokerId} is ${previous?.state ?? 'damaged'}, not closed`,
+      );
     }
     await sleep(clock, openPollMs);
   }
@@ -229,8 +233,9 @@ class OpenSession implements Session {
    */
   #isOurs(current: Row | undefined): boolean {
     if (current === undefined || current.pk !== brokerSessionsPk || current.sk !== String(this.brokerId)) return false;
-    const session = decodeBrokerSession(current);
-    if (session.epoch !== this.epoch || (session.state !== 'serving' && session.state !== 'draining')) return false;
+    const session = unlessDamaged(current, decodeBrokerSession);
+    // Somebody changed the row, and nobody can tell what it says now: a session that goes on might be fenced.
+    if (session?.epoch !== this.epoch || (session.state !== 'serving' && session.state !== 'draining')) return false;
     this.#version = Math.max(this.#version, current.version);
     return true;
   }

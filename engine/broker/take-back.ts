@@ -21,7 +21,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { shardOf } from '../placement/shard.ts';
 import type { MetadataStore, StoreOp } from '../ports.ts';
 import { decodePlacement, encodePlacement, placementKey } from '../controller/rows/placement.ts';
-import { decodeShard, shardCount, shardKey } from '../controller/rows/shard.ts';
+import { shardCount, shardKey, shardOwner } from '../controller/rows/shard.ts';
 import type { GivenUp } from './ownership.ts';
 
 export interface TakeBackParts {
@@ -91,7 +91,7 @@ export class TakeBack {
   async #mover(): Promise<string | undefined> {
     try {
       const row = await this.#parts.store.get(shardKey(0));
-      return row && decodeShard(row).controllerId;
+      return shardOwner(row);
     } catch (failure) {
       if (failure instanceof Failure) return undefined;
       throw failure;

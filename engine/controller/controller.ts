@@ -37,9 +37,10 @@ import { PartitionLoads } from './moves/partition-loads.ts';
 import { partitionCounts } from './moves/plan-input.ts';
 import { type ProducerIds, producerIds } from './producer-ids.ts';
 import { Repair } from './moves/repair.ts';
+import { noticedStore } from './row-notices.ts';
 import { brokerSessionsPk } from './rows/broker-session.ts';
 import { controllerLeaseKey } from './rows/lease.ts';
-import { decodeShard, shardCount, shardKey } from './rows/shard.ts';
+import { shardCount, shardKey, shardOwner } from './rows/shard.ts';
 import { type ControllerSettings, controllerDefaults, scaleDefaults } from './settings.ts';
 import { type OtherShards, ShardTable } from './shards/shards.ts';
 import { type Topics, topics } from './topics/topics.ts';
@@ -123,13 +124,14 @@ class RunningController implements Controller {
   #stopping = false;
 
   constructor(options: ControllerOptions) {
-    const { store, clock, random, fleet, brokerRequest, recover, others, name = 'controller' } = options;
+    const { clock, random, fleet, brokerRequest, recover, others, name = 'controller' } = options;
     const scale = { ...scaleDefaults, brokersMin: options.slots.length, brokersMax: options.slots.length };
     const settings = { ...controllerDefaults, scale, ...options.settings };
     const isStopping = (): boolean => this.#stopping;
-    const persistence = { store, clock, random, stopped: isStopping };
     const brokers = new BrokerTable(options.slots);
     const events = eventRing(clock, settings.eventsMax, (brokerId) => brokers.get(brokerId)?.slot.zone);
+    const store = noticedStore(options.store, events);
+    const persistence = { store, clock, random, stopped: isStopping };
     this.controllerId = controllerIdOf(name, random);
     this.#options = options;
     this.#wish = new FleetWish(persistence, { brokers: settings.scale.brokersMin, override: 0, evacuated: [] });
@@ -357,11 +359,15 @@ class RunningController implements Controller {
     await shards.leave(this.#members.last.owners, heirs).catch(ignoreFailure);
   }
 
-  /** Decides by the row of shard 0, whatever the last look at the members said. An unavailable store proves nothing. */
+  /**
+   * Decides by the row of shard 0, whatever the last look at the members said. An unavailable store proves nothing, nor
+   * does a damaged row.
+   */
   async #keepsByRow(): Promise<boolean> {
     const { persistence, shards } = this.#context;
     const row = await persistence.store.get(shardKey(0)).catch(ignoreFailure);
-    const isOurs = row ? decodeShard(row).controllerId === this.controllerId : shards.holds(0);
+    const owner = row ? shardOwner(row) : undefined;
+    const isOurs = owner === undefined ? shards.holds(0) : owner === this.controllerId;
     if (!isOurs) this.#background.run(() => this.#lookAtMembers());
     return isOurs;
   }

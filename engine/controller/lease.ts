@@ -13,6 +13,7 @@ import { Failure } from '../kernel/failure.ts';
 import { below, type Random } from '../kernel/random.ts';
 import { type MetadataStore, type Row, type RowKey, StoreConflict, type StoreOp } from '../ports.ts';
 import { decodeLease, encodeLease, type LeaseRow } from './rows/lease.ts';
+import { unlessDamaged } from '../store-row-json.ts';
 
 export interface LeaseSettings {
   readonly durationMs: number;
@@ -184,6 +185,12 @@ interface Waiting {
   readonly reject: (failure: LeaseEnded) => void;
 }
 
+/**
+ * How long a lease counts when its row is damaged: no program holds one for longer. A holder that lives replaces the row
+ * at its next renewal; only its death makes anybody wait for this long.
+ */
+export const leaseMsMax = 60_000;
+
 /** What an observer remembers of one lease row. */
 export interface ObservedLease {
   readonly version: number;
@@ -197,7 +204,8 @@ export interface ObservedLease {
 /**
  * One look at a lease. `nowMs` is the observer's monotonic time after the read. A verdict of dead is only a suspicion,
  * because a renewal may have been written after the read: the fencing transaction must also check the lease row's
- * version. Returns undefined when there is no row, so no holder to wait for. Throws RowCorrupt.
+ * version. Returns undefined when there is no row, so no holder to wait for. A damaged row never
+ * makes a lease end earlier: two owners might then acknowledge.
  */
 export function observe(
   seen: ObservedLease | undefined,
@@ -207,7 +215,7 @@ export function observe(
   if (row === undefined) return undefined;
   // Compares the value too: a row that was deleted and written again starts at version 1.
   if (seen === undefined || seen.version !== row.version || seen.value !== row.value) {
-    const { durationMs } = decodeLease(row);
+    const durationMs = unlessDamaged(row, decodeLease)?.durationMs ?? Math.max(seen?.durationMs ?? 0, leaseMsMax);
     return { version: row.version, value: row.value, sinceMs: nowMs, durationMs, dead: false };
   }
   const dead = nowMs - seen.sinceMs >= seen.durationMs * (1 + leaseDriftMax);

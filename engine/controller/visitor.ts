@@ -18,10 +18,11 @@ import { DamageWatch } from './damage-watch.ts';
 import { eventRing } from './events.ts';
 import { fleetCalls } from './fleet/fleet-calls.ts';
 import { FleetWish, wishShown } from './fleet/fleet-wish.ts';
+import { noticedStore } from './row-notices.ts';
 import { type KnownNames, processesById } from './shards/controller-id.ts';
 import { Members } from './shards/members.ts';
 import { producerIds } from './producer-ids.ts';
-import { type BrokerSession, brokerSessionsPk, decodeBrokerSession } from './rows/broker-session.ts';
+import { type BrokerSession, brokerSessionsPk, readableSessions } from './rows/broker-session.ts';
 import { controllerDefaults } from './settings.ts';
 import { ShardTable } from './shards/shards.ts';
 import { type Topics, topics } from './topics/topics.ts';
@@ -49,12 +50,13 @@ const eventOf: Readonly<Record<BrokerSession['state'], string>> = {
 const seenInStore = 'seen in the store';
 
 export function createVisitor(options: VisitorOptions): Visitor {
-  const { store, clock, random, catalogue } = options;
+  const { clock, random, catalogue } = options;
   const settings = controllerDefaults;
   let stopping = false;
   let timer: Timer | undefined;
-  const persistence = { store, clock, random, stopped: () => stopping };
   const events = eventRing(clock, settings.eventsMax, (brokerId) => catalogue.broker(brokerId)?.zone);
+  const store = noticedStore(options.store, events);
+  const persistence = { store, clock, random, stopped: () => stopping };
   const shards = new ShardTable(persistence, 'visitor', events, { others: catalogue });
   const wish = new FleetWish(persistence, { brokers: options.brokers, override: 0, evacuated: [] });
   let unfollow: (() => void) | undefined;
@@ -150,7 +152,7 @@ class VisitedBrokers {
   }
 
   plan(partitionsMax: number): PlanBroker[] {
-    return this.#rows.map(decodeBrokerSession).map(({ brokerId, zone, state }) => ({
+    return readableSessions(this.#rows).map(({ brokerId, zone, state }) => ({
       brokerId,
       zone,
       serving: state === 'serving' || state === 'draining',

@@ -12,6 +12,7 @@ import { assert } from '../../engine/kernel/assert.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { type Row, StoreConflict, type StoreOp } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import { getSurely, type Persistence, rangeSurely, transactSurely } from '../../engine/store-surely.ts';
 import { AlreadyExists, Forbidden, NotFound, TopicsRemain } from '../failures.ts';
 import { newClusterId } from '../ids.ts';
@@ -178,7 +179,7 @@ export class Clusters {
 
   async #deleteKeys(clusterId: string): Promise<void> {
     const keys = await rangeSurely(this.#options.persistence, apiKeysPk, this.#options.storeWaitMsMax);
-    const own = keys.filter((row) => decodeApiKey(row).clusterId === clusterId);
+    const own = keys.filter((row) => unlessDamaged(row, decodeApiKey)?.clusterId === clusterId);
     for (let at = 0; at < own.length; at += keysPerTransaction) {
       const some = own.slice(at, at + keysPerTransaction);
       await this.#write(some.map(({ pk, sk }) => ({ op: 'delete', key: { pk, sk } })));

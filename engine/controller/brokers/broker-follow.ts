@@ -49,6 +49,8 @@ export class BrokerFollow {
 
   #follow(view: BrokerView, row: Row | undefined): void {
     noteSession(view, row);
+    // A damaged row: the slot stays as it was until the keeper has restored the row.
+    if (row && row.version > view.version) return;
     const { brokerId } = view.slot;
     const nowMs = this.#context.clock.monotonicMs();
     const state = view.session?.state ?? 'closed';

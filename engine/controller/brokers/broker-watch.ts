@@ -5,9 +5,11 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import type { Row } from '../../ports.ts';
-import { noteSession } from './brokers.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
+import { type BrokerView, noteSession } from './brokers.ts';
 import type { ControllerContext } from '../context.ts';
 import { type FaultDetector, initialDetector, judge } from './fault-detector.ts';
+import { restoreKnown } from '../moves/restore-session.ts';
 import { decodeBrokerSession, brokerSessionsPk } from '../rows/broker-session.ts';
 import { brokerLeaseKey, leasesPk } from '../rows/lease.ts';
 
@@ -84,10 +86,20 @@ export class BrokerWatch {
   /** A broker that shuts down by itself says so in its row, and gets no more partitions. */
   #noteSessions(rows: readonly Row[]): void {
     for (const row of rows) {
-      const session = decodeBrokerSession(row);
-      const view = this.#options.context.brokers.get(session.brokerId);
-      if (view?.phase === 'serving' && view.session?.epoch === session.epoch) noteSession(view, row);
+      const session = unlessDamaged(row, decodeBrokerSession);
+      const view = this.#options.context.brokers.get(session?.brokerId ?? Number(row.sk));
+      if (view?.phase !== 'serving') continue;
+      if (!session) this.#restore(view, row);
+      else if (view.session?.epoch === session.epoch) noteSession(view, row);
     }
+  }
+
+  /** The broker goes on with the restored row: it names the same session. */
+  #restore(view: BrokerView, row: Row): void {
+    restoreKnown(this.#options.context, view, row).catch((cause: unknown) => {
+      // The next look tries again.
+      if (!(cause instanceof Failure)) throw cause;
+    });
   }
 
   /**

@@ -9,6 +9,7 @@ import type { PlanBroker } from '../../placement/constraints.ts';
 import type { BrokerSlot, Row, RowCondition, StoreOp } from '../../ports.ts';
 import type { FleetWish } from '../fleet/fleet-wish.ts';
 import { brokerSessionKey, type BrokerSession, decodeBrokerSession } from '../rows/broker-session.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
 
 type BrokerPhase = 'idle' | 'starting' | 'serving' | 'dead';
 
@@ -171,11 +172,15 @@ export function isPart(view: BrokerView): boolean {
 
 /**
  * Notes what the store says of the slot's session. Session rows are never deleted, so a version lower than the known
- * one is a late answer: it reached the keeper of an ended duty, while the slot has moved on under the next one.
+ * one is a late answer: it reached the keeper of an ended duty, while the slot has moved on under the next one. A damaged
+ * row changes nothing: at the same version it is what is known, and at a later one every write conditional on the known
+ * version is refused, until the slot's keeper has restored the row (restore-session.ts).
  */
 export function noteSession(view: BrokerView, row: Row | undefined): void {
   if ((row?.version ?? 0) < view.version) return;
-  view.session = row && decodeBrokerSession(row);
+  const session = row && unlessDamaged(row, decodeBrokerSession);
+  if (row && !session) return;
+  view.session = session;
   view.version = row?.version ?? 0;
 }
 

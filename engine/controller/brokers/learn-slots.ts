@@ -8,15 +8,18 @@ import type { Row } from '../../ports.ts';
 import { rangeSurely } from '../../store-surely.ts';
 import type { ControllerContext } from '../context.ts';
 import { brokerSessionsPk, decodeBrokerSession } from '../rows/broker-session.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
 
 type Parts = Pick<ControllerContext, 'brokers' | 'slotOf'>;
 
-/** Adds every slot whose session is not closed to the table. */
+/** Adds every slot whose session is not closed to the table. One whose row is damaged may serve. */
 export function learnSlots({ brokers, slotOf }: Parts, rows: readonly Row[]): void {
   if (!slotOf) return;
   for (const row of rows) {
-    const { brokerId, state } = decodeBrokerSession(row);
-    if (state !== 'closed' && !brokers.get(brokerId)) brokers.add(slotOf(brokerId));
+    const session = unlessDamaged(row, decodeBrokerSession);
+    const brokerId = session?.brokerId ?? Number(row.sk);
+    if (session?.state !== 'closed' && Number.isInteger(brokerId) && !brokers.get(brokerId))
+      brokers.add(slotOf(brokerId));
   }
 }
 

@@ -7,7 +7,7 @@ import { sleep } from '../../kernel/clock.ts';
 import { Failure, InvalidRequest, ShuttingDown } from '../../kernel/failure.ts';
 import { getSurely, type Persistence, rangeSurely } from '../../store-surely.ts';
 import type { FleetWish } from './fleet-wish.ts';
-import { brokerSessionKey, brokerSessionsPk, decodeBrokerSession } from '../rows/broker-session.ts';
+import { brokerSessionKey, brokerSessionsPk, decodeBrokerSession, readableSessions } from '../rows/broker-session.ts';
 import type { BrokerWish, WishedAct } from '../rows/broker-wish.ts';
 import type { FleetReport, ScalingShown } from '../rows/fleet-report.ts';
 
@@ -99,7 +99,7 @@ class WrittenCalls implements FleetCalls {
 
   async restartBrokers(): Promise<void> {
     const { persistence, wish } = this.#parts;
-    const sessions = (await rangeSurely(persistence, brokerSessionsPk)).map(decodeBrokerSession);
+    const sessions = readableSessions(await rangeSurely(persistence, brokerSessionsPk));
     const serving = sessions.filter(({ brokerId, state }) => state === 'serving' && wish.isWanted(brokerId));
     serving.sort((a, b) => a.brokerId - b.brokerId);
     await this.#askAll(new Map(serving.map(({ brokerId, epoch }) => [brokerId, open('restart', epoch)])));

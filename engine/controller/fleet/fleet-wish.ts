@@ -9,6 +9,7 @@ import type { BrokerEntry } from '../../engine.ts';
 import { sleep } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { type Row, type RowKey, StoreConflict, type StoreOp, storeOpsMax } from '../../ports.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
 import { type Persistence, rangeSurely, transactSurely } from '../../store-surely.ts';
 import {
   type BrokerWish,
@@ -21,6 +22,7 @@ import { decodeFleet, encodeFleet, fleetKey, type FleetRow } from '../rows/fleet
 import { decodeFleetReport, encodeFleetReport, type FleetReport, fleetReportKey } from '../rows/fleet-report.ts';
 
 const conflictPauseMs = 20;
+const noWish: BrokerWish = { act: 'none', afterEpoch: 0, isDone: true, left: 0 };
 /** Wishes written in one transaction, besides the fleet's own row. */
 const wishesMax = storeOpsMax - 1;
 
@@ -218,14 +220,16 @@ export class FleetWish {
     for (const row of await rangeSurely(this.#persistence, fleetKey.pk, waitMsMax)) this.#note(row);
   }
 
+  /** Of a damaged row only the version counts: what was wanted before is still wanted, and the next wish replaces it. */
   #note(row: Row | undefined): void {
     if (!row || row.version <= (this.#versions.get(row.sk) ?? 0)) return;
     this.#versions.set(row.sk, row.version);
     const brokerId = wishedBroker(row);
-    if (row.sk === fleetKey.sk) this.#row = decodeFleet(row);
-    else if (row.sk === fleetReportKey.sk) this.#report = decodeFleetReport(row);
+    if (row.sk === fleetKey.sk) this.#row = unlessDamaged(row, decodeFleet) ?? this.#row;
+    else if (row.sk === fleetReportKey.sk) this.#report = unlessDamaged(row, decodeFleetReport) ?? this.#report;
     else if (brokerId !== undefined) {
-      this.#ofBrokers.set(brokerId, { wish: decodeBrokerWish(row), version: row.version });
+      const wish = unlessDamaged(row, decodeBrokerWish) ?? this.#ofBrokers.get(brokerId)?.wish ?? noWish;
+      this.#ofBrokers.set(brokerId, { wish, version: row.version });
       const toRestart = [...this.#ofBrokers].filter(([, { wish }]) => wish.act === 'restart').map(([id]) => id);
       this.#restartsNext = toRestart.length > 0 ? Math.min(...toRestart) : undefined;
     }

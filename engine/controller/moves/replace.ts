@@ -6,6 +6,7 @@
 import { sleep } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import type { Row } from '../../ports.ts';
+import { RowCorrupt, unlessDamaged } from '../../store-row-json.ts';
 import { getSurely } from '../../store-surely.ts';
 import { type BrokerView, noteSession } from '../brokers/brokers.ts';
 import { causeText, type ControllerContext } from '../context.ts';
@@ -14,10 +15,12 @@ import { partitionCounts } from './plan-input.ts';
 import type { Repair } from './repair.ts';
 import { brokerSessionKey, decodeBrokerSession } from '../rows/broker-session.ts';
 import { brokerLeaseKey } from '../rows/lease.ts';
+import { type ReadSession, readSession, restoreFenced } from './restore-session.ts';
 import { noteDeath, type Remap, Settlement } from './settle.ts';
 
 const servingPollMs = 20;
 const earlierPollMs = 50;
+const damagedPauseMs = 5000;
 const restartPauseMs = 100;
 /** While nobody serves, the longest pause before the next attempt, depending on whether the last broker ever served. */
 const alonePauseMsMax = { served: 100, unserved: 500 };
@@ -104,8 +107,7 @@ export class SlotKeeper {
 
   /** Adopts the slot's process when another controller started it and it serves. */
   async adopt(): Promise<boolean> {
-    const row = await getSurely(this.#context.persistence, brokerSessionKey(this.#id), storeWaitMsMax);
-    const session = row && decodeBrokerSession(row);
+    const { row, session } = (await this.#found()) ?? {};
     if (!row || session?.state !== 'serving' || this.#context.isGone(session.pid)) return false;
     const exit = newExit();
     // Set before the adoption, which may report the exit at once.
@@ -132,8 +134,13 @@ export class SlotKeeper {
     let seen: ObservedLease | undefined;
     let tellAtMs = clock.monotonicMs() + 2 * settings.lease.durationMs;
     while (!this.#context.isStopping()) {
-      const row = await getSurely(persistence, brokerSessionKey(this.#id), storeWaitMsMax);
-      const session = row && decodeBrokerSession(row);
+      const found = await this.#found();
+      if (!found) {
+        seen = await this.#restoreByLease(seen);
+        await sleep(clock, earlierPollMs);
+        continue;
+      }
+      const { row, session } = found;
       noteSession(this.#view, row);
       if (!session || session.state === 'closed' || this.#context.isGone(session.pid)) {
         if (await this.settlement.settle(remap)) return session !== undefined && session.state !== 'closed';
@@ -152,6 +159,32 @@ export class SlotKeeper {
       await sleep(clock, earlierPollMs);
     }
     return false;
+  }
+
+  /** Undefined when the row is damaged, and nothing in memory tells what it said. */
+  async #found(): Promise<ReadSession | undefined> {
+    try {
+      return await readSession(this.#context, this.#view, storeWaitMsMax);
+    } catch (cause) {
+      if (cause instanceof RowCorrupt) return undefined;
+      throw cause;
+    }
+  }
+
+  async #restoreByLease(seen: ObservedLease | undefined): Promise<ObservedLease | undefined> {
+    const { clock, persistence } = this.#context;
+    const row = await getSurely(persistence, brokerSessionKey(this.#id), storeWaitMsMax);
+    const lease = await getSurely(persistence, brokerLeaseKey(this.#id), storeWaitMsMax);
+    const now = observe(seen, lease, clock.monotonicMs());
+    if (!row || (lease && !now?.dead)) return now;
+    try {
+      await restoreFenced(this.#context, this.#view, row, lease);
+    } catch (cause) {
+      if (!(cause instanceof RowCorrupt)) throw cause;
+      this.settlement.failed(cause);
+      await sleep(clock, damagedPauseMs);
+    }
+    return now;
   }
 
   /**
@@ -269,7 +302,7 @@ export class SlotKeeper {
     const deadlineMs = clock.monotonicMs() + settings.startWaitMsMax;
     while (!exit.done && !this.#context.isStopping() && clock.monotonicMs() < deadlineMs) {
       const row = await this.#readSession();
-      const session = row && decodeBrokerSession(row);
+      const session = row && unlessDamaged(row, decodeBrokerSession);
       if (session && session.epoch > lastEpoch && session.state === 'serving') {
         // Another process, started by a controller that is now dead, came before ours. Ours ends, and the other one is
         // adopted.

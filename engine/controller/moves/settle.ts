@@ -13,7 +13,11 @@ import { assert } from '../../kernel/assert.ts';
 import { sleep } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import type { RecoveryAhead } from '../../log/dead-log.ts';
+import { DataCorrupt } from '../../log/log.ts';
+import { logPkPrefix } from '../../log/rows/log-state.ts';
+import { givenUpPath } from '../../log/wal/wal-format.ts';
 import { StoreConflict, type Row, type StoreOp } from '../../ports.ts';
+import { RowCorrupt, unlessDamaged } from '../../store-row-json.ts';
 import { getSurely, transactSurely } from '../../store-surely.ts';
 import { type BrokerView, noteSession } from '../brokers/brokers.ts';
 import { causeText, type ControllerContext } from '../context.ts';
@@ -26,6 +30,7 @@ import {
 } from '../rows/broker-session.ts';
 import { brokerLeaseKey, decodeLease } from '../rows/lease.ts';
 import type { Repair } from './repair.ts';
+import { readSession } from './restore-session.ts';
 
 const settlePauseMs = 50;
 const settlePauseMsMax = 5000;
@@ -41,6 +46,15 @@ class SessionAlive extends Failure {
   constructor(brokerId: number) {
     super(`the session of broker ${brokerId} belongs to another process`);
   }
+}
+
+/** The cause, and for damage what an operator can do. */
+function adviceFor(cause: unknown, volume: string): string {
+  const text = causeText(cause);
+  const path = givenUpPath(volume);
+  const isOfLog = cause instanceof DataCorrupt || (cause instanceof RowCorrupt && cause.pk.startsWith(logPkPrefix));
+  if (!isOfLog || text.includes(path)) return text;
+  return `${text}. Bring back what is damaged from a copy, or create an empty file ${path} to give up the records it hit`;
 }
 
 /** Marks the slot as dead: from here on it serves nobody. */
@@ -89,8 +103,17 @@ export class Settlement {
     return settled;
   }
 
+  /** What keeps the session from being settled. It is tried again; damage waits for somebody to mend it. */
+  failed(cause: unknown): void {
+    const { volume } = this.#view.slot;
+    this.#context.events.emit('recovery-failed', adviceFor(cause, volume), { brokerId: this.#id });
+    if (!(cause instanceof Failure) || cause.retryable) return;
+    this.#view.unrecoverable = true;
+    this.#tellUnrecoverable();
+  }
+
   async #settle(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
-    const { clock, events } = this.#context;
+    const { clock } = this.#context;
     for (let pauseMs = settlePauseMs; !this.#context.isStopping(); pauseMs = Math.min(settlePauseMsMax, pauseMs * 2)) {
       try {
         const settled = await this.#settleOnce(remap, lapsed);
@@ -99,11 +122,7 @@ export class Settlement {
       } catch (cause) {
         if ((cause instanceof StoreConflict && lapsed) || cause instanceof SessionAlive) return false;
         if (!(cause instanceof StoreConflict)) {
-          events.emit('recovery-failed', causeText(cause), { brokerId: this.#id });
-          if (cause instanceof Failure && !cause.retryable) {
-            this.#view.unrecoverable = true;
-            this.#tellUnrecoverable();
-          }
+          this.failed(cause);
         }
         await sleep(clock, pauseMs);
       }
@@ -112,8 +131,8 @@ export class Settlement {
   }
 
   async #settleOnce(remap: Remap, lapsed: Row | undefined): Promise<boolean> {
-    const { persistence, events } = this.#context;
-    let row = await getSurely(persistence, brokerSessionKey(this.#id));
+    const { events } = this.#context;
+    let { row } = await readSession(this.#context, this.#view);
     if (row && decodeBrokerSession(row).state !== 'closed') {
       const ahead = this.#ahead(decodeBrokerSession(row), lapsed);
       row = await this.#claim(row, lapsed, ahead);
@@ -142,10 +161,13 @@ export class Settlement {
     return true;
   }
 
-  /** The session is fenced, so nobody renews the lease any longer. */
+  /**
+   * The session is fenced, so nobody renews the lease any longer. A damaged lease tells nothing: the log is then recovered
+   * without the proof that its disk has kept all of it.
+   */
   async #syncedLsn({ epoch }: BrokerSession): Promise<number | undefined> {
     const row = await getSurely(this.#context.persistence, brokerLeaseKey(this.#id));
-    const lease = row && decodeLease(row);
+    const lease = row && unlessDamaged(row, decodeLease);
     return lease?.epoch === epoch ? lease.syncedLsn : undefined;
   }
 

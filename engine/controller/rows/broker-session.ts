@@ -10,7 +10,7 @@
  */
 import type { Row, RowKey } from '../../ports.ts';
 import { rowText } from '../../store-row-checksum.ts';
-import { RowCorrupt, rowFields } from '../../store-row-json.ts';
+import { RowCorrupt, rowFields, unlessDamaged } from '../../store-row-json.ts';
 
 const states: readonly string[] = ['serving', 'draining', 'fenced', 'recovered', 'closed'];
 
@@ -53,6 +53,11 @@ export function decodeBrokerSession(row: Row): BrokerSession {
     address: fields.text('address'),
     pid: fields.whole('pid'),
   };
+}
+
+/** Without the sessions whose rows are damaged: the keepers of their slots restore them. */
+export function readableSessions(rows: readonly Row[]): BrokerSession[] {
+  return rows.flatMap((row) => unlessDamaged(row, decodeBrokerSession) ?? []);
 }
 
 function isState(text: string): text is SessionState {

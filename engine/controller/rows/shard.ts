@@ -5,7 +5,7 @@
 import { assert } from '../../kernel/assert.ts';
 import type { Row, RowKey } from '../../ports.ts';
 import { rowText } from '../../store-row-checksum.ts';
-import { rowFields } from '../../store-row-json.ts';
+import { rowFields, unlessDamaged } from '../../store-row-json.ts';
 
 export interface ShardRow {
   readonly controllerId: string;
@@ -36,6 +36,19 @@ export function encodeShard(shard: ShardRow): string {
 export function decodeShard(row: Row): ShardRow {
   const fields = rowFields(row);
   return { controllerId: fields.text('controllerId'), epoch: fields.whole('epoch') };
+}
+
+/**
+ * The epoch of the next owner. The row is written once for each owner and never deleted, so where it is damaged its
+ * version is the epoch.
+ */
+export function nextShardEpoch(row: Row | undefined): number {
+  return row ? (unlessDamaged(row, decodeShard)?.epoch ?? row.version) + 1 : 1;
+}
+
+/** Undefined for a damaged row too: like a shard without an owner, it is taken, by a write conditional on its version. */
+export function shardOwner(row: Row | undefined): string | undefined {
+  return row && unlessDamaged(row, decodeShard)?.controllerId;
 }
 
 function shardText(shard: number): string {

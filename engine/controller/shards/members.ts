@@ -5,9 +5,10 @@
 import type { ControllerEntry, ShardEntry } from '../../engine.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { MetadataStore, Row } from '../../ports.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
 import { observe, type ObservedLease } from '../lease.ts';
 import { controllerLeasePrefix, leasesPk } from '../rows/lease.ts';
-import { decodeShard, shardCount, shardKey, shardsPk } from '../rows/shard.ts';
+import { decodeShard, shardCount, shardKey, shardOwner, shardsPk } from '../rows/shard.ts';
 
 /** One look at all controllers. */
 export interface Membership {
@@ -121,7 +122,7 @@ export class Members {
     this.#seen = seen;
     const bySk = new Map(shards.rows.map((row) => [row.sk, row]));
     const rows = nobody.rows.map((_, index) => bySk.get(shardKey(index).sk));
-    const owners = rows.map((row) => row && decodeShard(row).controllerId);
+    const owners = rows.map(shardOwner);
     this.last = { alive: alive.sort(), stopped, lapsed, rows, owners };
     return this.last;
   }
@@ -139,7 +140,7 @@ export class Members {
 
   shards(): ShardEntry[] {
     return this.last.rows.map((row, index) => {
-      const shard = row && decodeShard(row);
+      const shard = row && unlessDamaged(row, decodeShard);
       return { index, controllerId: shard?.controllerId, epoch: shard?.epoch ?? 0 };
     });
   }

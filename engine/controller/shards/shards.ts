@@ -14,6 +14,7 @@ import { assert } from '../../kernel/assert.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { parseUuid, type Uuid } from '../../kernel/uuid.ts';
 import { shardOf } from '../../placement/shard.ts';
+import { unlessDamaged } from '../../store-row-json.ts';
 import { type Row, type RowChange, type RowCondition, type RowKey, StoreConflict, type StoreOp } from '../../ports.ts';
 import { getSurely, type Persistence, rangeSurely, transactSurely } from '../../store-surely.ts';
 import { assignShards } from './assign-shards.ts';
@@ -21,7 +22,7 @@ import type { EventRing } from '../events.ts';
 import type { Membership } from './members.ts';
 import { decodeDeletedTopic, deletedTopicSkPrefix, type DeletedTopicRow } from '../rows/deleted-topic.ts';
 import { decodePlacement, placementKey, placementSkPrefix, type PlacementRow } from '../rows/placement.ts';
-import { decodeShard, encodeShard, shardCount, shardKey, shardPk, shardsPk } from '../rows/shard.ts';
+import { encodeShard, nextShardEpoch, shardCount, shardKey, shardPk, shardsPk } from '../rows/shard.ts';
 import { decodeTopic, topicKey, topicSkPrefix, type TopicRow } from '../rows/topic.ts';
 
 /** Another controller owns the shard. It will serve the request, or we will after its lease ends. */
@@ -47,7 +48,13 @@ export interface Shard {
   readonly deleted: ReadonlyMap<Uuid, Stored<DeletedTopicRow>>;
 }
 
-class OwnedShard implements Shard {
+interface ShardRows {
+  readonly topics: Map<string, Stored<TopicRow>>;
+  readonly placements: Map<Uuid, Stored<PlacementRow>>;
+  readonly deleted: Map<Uuid, Stored<DeletedTopicRow>>;
+}
+
+class OwnedShard implements Shard, ShardRows {
   readonly index: number;
   readonly topics = new Map<string, Stored<TopicRow>>();
   readonly placements = new Map<Uuid, Stored<PlacementRow>>();
@@ -65,7 +72,8 @@ class OwnedShard implements Shard {
     this.index = index;
   }
 
-  absorb(row: Row): void {
+  /** Throws RowCorrupt. */
+  absorb(row: Row): true {
     const { sk, version } = row;
     if (sk.startsWith(topicSkPrefix)) {
       const topic = decodeTopic(row);
@@ -76,6 +84,24 @@ class OwnedShard implements Shard {
     } else if (sk.startsWith(deletedTopicSkPrefix)) {
       const deleted = decodeDeletedTopic(row);
       this.deleted.set(deleted.topicId, { row: deleted, version });
+    }
+    return true;
+  }
+
+  /**
+   * A damaged row costs its own topic, never the shard: as long as it has not changed, what is in memory is what it said.
+   * Otherwise the topic is as if it had no such row, and what would overwrite it is refused by the store.
+   */
+  absorbAll(rows: readonly Row[]): void {
+    const before = {
+      topics: new Map(this.topics),
+      placements: new Map(this.placements),
+      deleted: new Map(this.deleted),
+    };
+    this.clear();
+    for (const row of rows) {
+      const isRead = unlessDamaged(row, (each) => this.absorb(each)) ?? false;
+      if (!isRead) keepIn(this, before, row);
     }
   }
 
@@ -151,8 +177,8 @@ export class ShardTable {
     for (let from = 0; from < shardCount; from += countsTogetherMax) {
       const counted = this.#shards.slice(from, from + countsTogetherMax).map(async (shard) => {
         const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
-        const placed = rows.filter(({ sk }) => sk.startsWith(placementSkPrefix)).map(decodePlacement);
-        const inShard = countIn(placed, brokerId);
+        const placed = rows.filter(({ sk }) => sk.startsWith(placementSkPrefix));
+        const inShard = countIn(readable(placed), brokerId);
         // A visitor's change that the feed has not delivered: read the shard again before anybody plans with it.
         if (shard.isRead && inShard !== countIn(placementsOf(shard), brokerId)) shard.stale = true;
         return inShard;
@@ -297,8 +323,7 @@ export class ShardTable {
   }
 
   #takeOp(index: number, row: Row | undefined): StoreOp {
-    const epoch = row ? decodeShard(row).epoch + 1 : 1;
-    const value = encodeShard({ controllerId: this.#controllerId, epoch });
+    const value = encodeShard({ controllerId: this.#controllerId, epoch: nextShardEpoch(row) });
     return { op: 'put', key: shardKey(index), value, if: row ? { version: row.version } : { absent: true } };
   }
 
@@ -332,7 +357,7 @@ export class ShardTable {
           const row = await getSurely(this.#persistence, shardKey(index));
           const controllerId = assigned[index]!;
           if (row?.version === owned.version) {
-            const value = encodeShard({ controllerId, epoch: decodeShard(row).epoch + 1 });
+            const value = encodeShard({ controllerId, epoch: nextShardEpoch(row) });
             const op: StoreOp = { op: 'put', key: shardKey(index), value, if: { version: owned.version } };
             if (await this.#attempt([op])) given++;
           }
@@ -399,13 +424,11 @@ export class ShardTable {
   /** Reads one topic for a visit. Reads nothing when the topic does not exist, or is being deleted. */
   async #readTopic(shard: OwnedShard, name: string): Promise<void> {
     const topic = await getSurely(this.#persistence, topicKey(shard.index, name));
-    const key = topic && placementKey(shard.index, decodeTopic(topic).topicId);
+    const known = topic && unlessDamaged(topic, decodeTopic);
+    const key = known && placementKey(shard.index, known.topicId);
     const placement = key && (await getSurely(this.#persistence, key));
     if (shard.held) return this.#reload(shard);
-    shard.clear();
-    if (!topic || !placement) return;
-    shard.absorb(topic);
-    shard.absorb(placement);
+    shard.absorbAll(topic && placement ? [topic, placement] : []);
   }
 
   async #reload(shard: OwnedShard): Promise<void> {
@@ -413,14 +436,38 @@ export class ShardTable {
     shard.stale = false;
     try {
       const rows = await rangeSurely(this.#persistence, shardPk(shard.index));
-      shard.clear();
-      for (const row of rows) shard.absorb(row);
+      shard.absorbAll(rows);
       // What a visitor has read is dropped with its visit.
       shard.isRead = shard.held;
     } catch (failure) {
       shard.stale = true;
       throw failure;
     }
+  }
+}
+
+/** Takes over what was known of the row's version. */
+function keepIn(shard: OwnedShard, before: ShardRows, { sk, version }: Row): void {
+  if (sk.startsWith(topicSkPrefix)) keepOne(shard.topics, before.topics, sk.slice(topicSkPrefix.length), version);
+  const placed = topicIdIn(placementSkPrefix, sk);
+  if (placed !== undefined) keepOne(shard.placements, before.placements, placed, version);
+  const deleted = topicIdIn(deletedTopicSkPrefix, sk);
+  if (deleted !== undefined) keepOne(shard.deleted, before.deleted, deleted, version);
+}
+
+function keepOne<K, T>(into: Map<K, Stored<T>>, before: Map<K, Stored<T>>, key: K, version: number): void {
+  const known = before.get(key);
+  if (known?.version === version) into.set(key, known);
+}
+
+function topicIdIn(prefix: string, sk: string): Uuid | undefined {
+  return sk.startsWith(prefix) ? parseUuid(sk.slice(prefix.length)) : undefined;
+}
+
+function* readable(rows: readonly Row[]): Iterable<PlacementRow> {
+  for (const row of rows) {
+    const placement = unlessDamaged(row, decodePlacement);
+    if (placement) yield placement;
   }
 }
 
