@@ -6,7 +6,7 @@ import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { topicConfigFault } from '../../engine/topic-configs.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { NotFound } from '../../tenancy/failures.ts';
-import { stripNames, topicNameFault } from '../../tenancy/naming.ts';
+import { topicNameFault } from '../../tenancy/naming.ts';
 import { alterConfigs, findTopic, servingCluster } from '../operations/topics.ts';
 import { oneByOne } from '../several-turns.ts';
 import type { Call } from './api.ts';
@@ -118,7 +118,7 @@ async function alterResource<C extends { readonly name: string }>(
     });
   });
   if (!refused) return resourceAnswer(resource, errorCode.none, null);
-  return resourceAnswer(resource, refused.errorCode, stripNames(principal.clusterId, refused.message));
+  return resourceAnswer(resource, refused.errorCode, refused.message);
 }
 
 /** Changes the virtual broker that the caller's cluster sees; no other cluster shares it. */

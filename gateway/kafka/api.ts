@@ -139,7 +139,7 @@ export function api<K extends ApiKey>(
       const elements = elementsDecoded();
       call.charge(requestsBeside(elements));
       const refused = (error: unknown): ResponseOf<K> | undefined => {
-        const refusal = refusalOf(error);
+        const refusal = refusalOf(error, call.principal);
         call.throttle(refusal);
         return refuse(request, refusal, call);
       };

@@ -37,7 +37,7 @@ export async function attempt(call: Call, change: () => Promise<void> | void): P
     await change();
     return undefined;
   } catch (error) {
-    const refusal = refusalOf(error);
+    const refusal = refusalOf(error, call.principal);
     call.throttle(refusal);
     return refusal;
   }

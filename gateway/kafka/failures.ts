@@ -3,7 +3,8 @@ import { Failure, InvalidRequest } from '../../engine/kernel/failure.ts';
 import { unreachable } from '../../engine/kernel/assert.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
-import type { Verdict } from '../../tenancy/tenancy.ts';
+import { stripNames } from '../../tenancy/naming.ts';
+import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import { CoordinatorUnavailable, OwnerUnavailable } from '../failures.ts';
 
 /** Why a request is not fulfilled, in the terms of an answer. */
@@ -12,10 +13,13 @@ export interface Refusal extends Verdict {
   readonly message: string;
 }
 
-/** Rethrows anything that is not a Failure: a bug of ours must not be answered as an outside error. */
-export function refusalOf(error: unknown): Refusal {
+/**
+ * Rethrows anything that is not a Failure: a bug of ours must not be answered as an outside error. The engine names topics
+ * by their inner names, which a tenant never sees.
+ */
+export function refusalOf(error: unknown, { clusterId }: Pick<Principal, 'clusterId'>): Refusal {
   if (!(error instanceof Failure)) throw error;
-  const told = { errorCode: codeOf(error), message: error.message };
+  const told = { errorCode: codeOf(error), message: stripNames(clusterId, error.message) };
   // For throttle_time_ms: the client may retry after it.
   if (error instanceof QuotaExceeded) return { ...told, delayMs: error.retryAfterMs, quota: error.quota };
   return { ...told, delayMs: 0, quota: undefined };

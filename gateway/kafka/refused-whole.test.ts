@@ -14,13 +14,15 @@ import { UnacknowledgedFailed } from './api/00-produce.ts';
 import { apis } from './apis.ts';
 import type { Refusal } from './failures.ts';
 
+const clusterId = 'caaaaaaaaaaa';
+
 /** Whatever is asked of it fails. */
 const suspended = new Proxy(
   { clock: systemClock },
   {
     get(parts, name) {
       if (name === 'clock') return parts.clock;
-      throw new Forbidden('the cluster is suspended');
+      throw new Forbidden(`topic ${clusterId}.orders is away`);
     },
   },
 );
@@ -36,7 +38,7 @@ function callOf(version: number, requestBytes: number): Refused {
     door: { elements: new ClusterShares(1_000), turns, advertised: new Advertised('h', 1), context: suspended },
     context: suspended,
     fetchSessions: suspended,
-    principal: { tenantId: 't', clusterId: 'caaaaaaaaaaa', keyId: 'k' },
+    principal: { tenantId: 't', clusterId, keyId: 'k' },
     signal: new AbortController().signal,
     clientId: 'c',
     clientHost: '/1',
@@ -70,7 +72,9 @@ async function answer(served: TenantApi, version: number, request: unknown): Pro
     if (!(error instanceof UnacknowledgedFailed)) throw error;
   }
   if (!parts) return;
-  const codes = codesIn(decodeResponse(key, version, Buffer.concat(parts)));
+  const frameOut = Buffer.concat(parts);
+  expect(frameOut.includes(`${clusterId}.`)).toBe(false);
+  const codes = codesIn(decodeResponse(key, version, frameOut));
   if (call.code !== undefined && codes.length > 0) expect(codes).toContain(call.code);
 }
 

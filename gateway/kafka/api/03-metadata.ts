@@ -134,7 +134,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
     if (error instanceof QuotaExceeded && error.quota === 'topicMutationsPerSecondMax') {
       return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     }
-    const refusal = refusalOf(error);
+    const refusal = refusalOf(error, principal);
     call.throttle(refusal);
     return unknown(name, zeroUuid, refusal.errorCode);
   }

@@ -61,7 +61,7 @@ async function fetchGroup(call: Call, group: Group, requireStable: boolean): Pro
     const isAll = group.topics === null;
     return { ...answer, topics: [...present(call, answer.topics, usesIds, isAll), ...unknown] };
   } catch (error) {
-    return failed(group, coordinatorCode(refusalOf(error).errorCode));
+    return failed(group, coordinatorCode(refusalOf(error, call.principal).errorCode));
   }
 }
 

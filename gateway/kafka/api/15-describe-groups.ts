@@ -51,7 +51,7 @@ async function describe(call: Call, groupId: string): Promise<Described> {
     }
     return described;
   } catch (error) {
-    return failed(groupId, coordinatorCode(refusalOf(error).errorCode));
+    return failed(groupId, coordinatorCode(refusalOf(error, call.principal).errorCode));
   }
 }
 

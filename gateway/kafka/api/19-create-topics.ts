@@ -10,7 +10,7 @@ import { topicConfigFault } from '../../../engine/topic-configs.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../../../engine/protocol/messages/19-create-topics.ts';
-import { stripNames, topicNameFault } from '../../../tenancy/naming.ts';
+import { topicNameFault } from '../../../tenancy/naming.ts';
 import {
   checkNewTopic,
   collisionCheck,
@@ -81,7 +81,7 @@ async function create(
     if (validateOnly) return;
     ({ topicId } = await createTopic(context, principal, topic, time.waitMsMax()));
   });
-  if (refused) return refusal(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
+  if (refused) return refusal(name, refused.errorCode, refused.message);
   const configs = topicConfigEntries(topic, allConfigs);
   return {
     ...refusal(name, errorCode.none, null),

@@ -5,7 +5,7 @@
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
 import { errorCode } from '../../../engine/protocol/error-codes.ts';
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../../../engine/protocol/messages/20-delete-topics.ts';
-import { stripNames, tenantName } from '../../../tenancy/naming.ts';
+import { tenantName } from '../../../tenancy/naming.ts';
 import { deleteTopic, findTopic, findTopicById } from '../../operations/topics.ts';
 import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
@@ -84,7 +84,7 @@ async function remove(call: Call, asked: Asked, time: ChangeTime): Promise<Answe
     name,
     topicId: topic.topicId,
     errorCode: refused?.errorCode ?? errorCode.none,
-    errorMessage: refused ? stripNames(principal.clusterId, refused.message) : null,
+    errorMessage: refused?.message ?? null,
   };
 }
 

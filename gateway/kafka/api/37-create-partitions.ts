@@ -11,7 +11,6 @@ import type {
 } from '../../../engine/protocol/messages/37-create-partitions.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { NotFound } from '../../../tenancy/failures.ts';
-import { stripNames } from '../../../tenancy/naming.ts';
 import { createPartitions as enlarge, findTopic } from '../../operations/topics.ts';
 import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
@@ -55,7 +54,7 @@ async function change(
     else await enlarge(context, principal, name, count, time.waitMsMax(), replicas);
   });
   if (!refused) return answer(name, errorCode.none, null);
-  return answer(name, refused.errorCode, stripNames(principal.clusterId, refused.message));
+  return answer(name, refused.errorCode, refused.message);
 }
 
 /** Throws NotFound, InvalidRequest. */

@@ -32,6 +32,6 @@ async function remove(call: Call, groupId: string): Promise<number> {
     const response = await askCoordinator(call, 42, groupId, { groupsNames: [groupId] });
     return response.results[0]?.errorCode ?? errorCode.unknownServerError;
   } catch (error) {
-    return coordinatorCode(refusalOf(error).errorCode);
+    return coordinatorCode(refusalOf(error, call.principal).errorCode);
   }
 }

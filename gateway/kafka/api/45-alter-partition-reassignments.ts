@@ -9,7 +9,6 @@ import type {
   AlterPartitionReassignmentsRequest,
   AlterPartitionReassignmentsResponse,
 } from '../../../engine/protocol/messages/45-alter-partition-reassignments.ts';
-import { stripNames } from '../../../tenancy/naming.ts';
 import { alterReplicas, findTopic } from '../../operations/topics.ts';
 import { oneByOne } from '../../several-turns.ts';
 import { api, type Call } from '../api.ts';
@@ -57,8 +56,7 @@ async function reassign(call: Call, asked: Asked, mayChangeFactor: boolean, time
     changes.size > 0
       ? await attemptInTime(call, time, () => alterReplicas(context, principal, asked.name, alter))
       : undefined;
-  const told = refused && { ...refused, message: stripNames(principal.clusterId, refused.message) };
-  return topicAnswer(asked, (at) => faults[at] ?? told);
+  return topicAnswer(asked, (at) => faults[at] ?? refused);
 }
 
 function faultOf(
