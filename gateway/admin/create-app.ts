@@ -16,6 +16,7 @@ import { nothingHere } from './nothing-here.ts';
 import { openapiDocument } from './openapi.ts';
 import { type AdminContext, adminLimitsDefault, type AdminOptions } from './options.ts';
 import { problemOfError, problemResponse, shapeProblem } from './problems.ts';
+import { refuseUnknownParameters } from './refuse-unknown-query.ts';
 import { brokerRoutes } from './routes/brokers.ts';
 import { clusterRoutes } from './routes/clusters.ts';
 import { engineRoutes } from './routes/engine.ts';
@@ -69,6 +70,7 @@ export function createAdminApp(
   app.notFound((c) => nothingHere(app, c));
   const has = hasKey(admin.adminKey);
   app.use(`${prefix}/*`, requireAdminKey(has, known));
+  app.use(`${prefix}/*`, refuseUnknownParameters(app));
   app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 
   healthRoutes(app, admin, createMetrics(admin), has);

@@ -24,7 +24,7 @@ interface Document {
       {
         readonly operationId?: string;
         readonly security?: unknown;
-        readonly parameters?: readonly { readonly in: string; readonly required?: boolean }[];
+        readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required?: boolean }[];
         readonly responses: Record<string, unknown>;
       }
     >
@@ -56,6 +56,29 @@ describe('the surface', () => {
     }
     expect((await test.ask('GET', '/admin/v1/nothing', undefined, '')).status).toBe(401);
     expect((await test.ask('GET', '/admin/v1/nothing')).status).toBe(404);
+  });
+
+  it('refuses query parameters that a route does not declare, and those given twice', async () => {
+    const described = await document();
+    const walked = Object.entries(described.paths).filter(([path]) => path.startsWith('/admin/'));
+    expect(walked.length).toBeGreaterThan(15);
+    for (const [path, item] of walked) {
+      const filled = path.replace(/\{\w+\}/g, '1');
+      for (const [method, { parameters = [] }] of Object.entries(item)) {
+        const names = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
+        const told = names.length === 0 ? 'this request takes none' : `use ${names.join(', ')}`;
+        const detail = `unknown query parameter 'nonsense': ${told}`;
+        const answer = await test.ask(method.toUpperCase(), `${filled}?nonsense=1`);
+        const expected = { status: 400, body: { code: 'invalid-request', field: 'nonsense' } };
+        expect(answer, `${method} ${path}`).toMatchObject(expected);
+        expect(answer.body['detail'], `${method} ${path}`).toContain(detail);
+      }
+    }
+    const twice = await test.ask('GET', '/admin/v1/clusters?tenantId=a&tenantId=b');
+    expect(twice).toMatchObject({ status: 400, body: { field: 'tenantId' } });
+    expect((await test.ask('GET', '/admin/v1/clusters?limit=1')).status).toBe(200);
+    expect((await test.ask('GET', '/admin/v1/nothing?nonsense=1')).status).toBe(404);
+    expect((await test.ask('GET', '/admin/v1/clusters?nonsense=1', undefined, '')).status).toBe(401);
   });
 
   it('is described completely, with every reference resolved', async () => {

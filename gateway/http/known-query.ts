@@ -15,7 +15,10 @@ export interface KnownQuery {
 export const noQuery: KnownQuery = { names: [] };
 
 /** Throws InvalidRequest, whose field is the parameter. */
-export function refuseUnknownQuery(request: RequestHead, { names, unlisted = [] }: KnownQuery): void {
+export function refuseUnknownQuery(
+  request: Pick<RequestHead, 'queryString' | 'query'>,
+  { names, unlisted = [] }: KnownQuery,
+): void {
   if (request.queryString === '') return;
   const seen = new Set<string>();
   for (const name of request.query().keys()) {
