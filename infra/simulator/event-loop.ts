@@ -5,7 +5,7 @@
  */
 import { assert } from '../../engine/kernel/assert.ts';
 import type { Clock, Timer } from '../../engine/kernel/clock.ts';
-import { settled } from '../../engine/kernel/settled.ts';
+import { inMacrotask, runReady } from '../../engine/kernel/macrotask.ts';
 
 /** Where an event happens: a process that may be dead (the event is dropped) or stopped (it waits). */
 export interface Place {
@@ -13,12 +13,23 @@ export interface Place {
   holds(event: SimEvent): boolean;
 }
 
-export interface SimEvent {
+export class SimEvent implements Timer {
   readonly atMs: number;
   readonly order: number;
   readonly place: Place | undefined;
   /** Undefined once it is cancelled. */
   fn: (() => void) | undefined;
+
+  constructor(atMs: number, order: number, place: Place | undefined, fn: (() => void) | undefined) {
+    this.atMs = atMs;
+    this.order = order;
+    this.place = place;
+    this.fn = fn;
+  }
+
+  cancel(): void {
+    this.fn = undefined;
+  }
 }
 
 const startMs = 1000;
@@ -31,7 +42,18 @@ const timerMsMin = 0.001;
 const eventsAtOnceMax = 20_000;
 /** Checking whether a run is over costs more than most events. */
 const checkIntervalMs = 10;
+/** Then Node's own events get a turn: timers, messages of the process that wants the result. */
+const eventsPerTurn = 1000;
 const wallStartMs = 1_700_000_000_000;
+
+interface Run {
+  readonly untilMs: number;
+  readonly isOver: () => boolean;
+  checkMs: number;
+}
+
+/** No failure of the world: nobody wants to see more of it. */
+export class WorldStopped extends Error {}
 
 export class EventLoop {
   #nowMs = startMs;
@@ -44,6 +66,8 @@ export class EventLoop {
     throw error;
   };
   events = 0;
+  /** Whether the world has shown enough: every run then ends with WorldStopped. */
+  isEnough: () => boolean = () => false;
   /** Where the current event happens, and everything that follows from it. */
   place: Place | undefined;
 
@@ -61,47 +85,60 @@ export class EventLoop {
   }
 
   schedule(delayMs: number, fn: () => void, place?: Place): Timer {
-    const event: SimEvent = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, place, fn };
+    const event = new SimEvent(this.#nowMs + Math.max(0, delayMs), this.#order++, place, fn);
     push(this.#heap, event);
-    return {
-      cancel: () => {
-        event.fn = undefined;
-      },
-    };
+    return event;
   }
 
   /** A held event happens at this moment, after those already due. */
   again(event: SimEvent): void {
-    push(this.#heap, { ...event, atMs: this.#nowMs, order: this.#order++ });
-    event.fn = undefined;
+    push(this.#heap, new SimEvent(this.#nowMs, this.#order++, event.place, event.fn));
+    event.cancel();
   }
 
-  /** Runs events until `isOver` returns true after one, or until virtual time `untilMs`. */
+  /** Runs events until `isOver` returns true after one, or until virtual time `untilMs`. Throws WorldStopped. */
   async run(untilMs: number, isOver: () => boolean = () => false): Promise<void> {
-    await settled();
-    let checkMs = this.#nowMs;
-    while (this.#nowMs < checkMs || !isOver()) {
-      if (this.#nowMs >= checkMs) checkMs = this.#nowMs + checkIntervalMs;
-      const next = this.#heap[0];
-      if (!next || next.atMs > untilMs) break;
-      pop(this.#heap);
-      const { fn } = next;
-      if (!fn) continue;
-      assert(next.atMs >= this.#nowMs, 'time never falls');
-      this.#atOnce = next.atMs === this.#nowMs ? this.#atOnce + 1 : 0;
-      assert(this.#atOnce < eventsAtOnceMax, 'time goes on');
-      this.#nowMs = next.atMs;
+    const run = { untilMs, isOver, checkMs: this.#nowMs };
+    while (!(await inMacrotask(() => this.#turn(run))));
+    if (!isOver()) this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  /** Returns whether the run is over. Each event is followed by everything that it makes ready. */
+  #turn(run: Run): boolean {
+    for (let i = 0; i < eventsPerTurn; i++) {
+      if (this.#nowMs >= run.checkMs) {
+        if (this.isEnough()) throw new WorldStopped();
+        if (run.isOver()) return true;
+        run.checkMs = this.#nowMs + checkIntervalMs;
+      }
+      const next = this.#next(run.untilMs);
+      if (!next) return true;
       if (next.place?.holds(next)) continue;
       this.events++;
       this.place = next.place;
       try {
-        fn();
+        next.fn!();
       } catch (error) {
         this.onThrow(error, next.place);
       }
-      await settled();
+      runReady();
     }
-    if (!isOver()) this.#nowMs = Math.max(this.#nowMs, untilMs);
+    return false;
+  }
+
+  /** The next event, at whose time it now is; undefined when there is none by `untilMs`. */
+  #next(untilMs: number): SimEvent | undefined {
+    for (;;) {
+      const next = this.#heap[0];
+      if (!next || next.atMs > untilMs) return undefined;
+      pop(this.#heap);
+      if (!next.fn) continue;
+      assert(next.atMs >= this.#nowMs, 'time never falls');
+      this.#atOnce = next.atMs === this.#nowMs ? this.#atOnce + 1 : 0;
+      assert(this.#atOnce < eventsAtOnceMax, 'time goes on');
+      this.#nowMs = next.atMs;
+      return next;
+    }
   }
 
   /** The clock for everything outside a process: the world itself, and the clients. */

@@ -11,8 +11,8 @@ export interface AskedRelease {
 }
 
 export function releasedBy(frame: Buffer): AskedRelease[] {
-  const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
-  if (apiKey !== releaseKey) return [];
+  if (frame.readInt16BE(0) !== releaseKey) return [];
+  const { apiVersion, bodyAt } = decodeRequestHeader(frame);
   const { logs } = decodeRequest(releaseKey, apiVersion, frame, bodyAt);
   return logs.map(({ topicId, partition, leaderEpoch }) => ({
     partition: partitionName(topicId, partition),

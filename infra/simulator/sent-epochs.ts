@@ -13,8 +13,8 @@ export class SentEpochs {
 
   /** False when what arrives is no batch any more: its sender has given its memory back before the socket had taken it. */
   note(frame: Buffer): boolean {
-    const { apiKey, apiVersion, bodyAt } = decodeRequestHeader(frame);
-    if (apiKey !== produceKey) return true;
+    if (frame.readInt16BE(0) !== produceKey) return true;
+    const { apiVersion, bodyAt } = decodeRequestHeader(frame);
     let areBatches = true;
     for (const { partitionData } of decodeRequest(produceKey, apiVersion, frame, bodyAt).topicData) {
       for (const { records } of partitionData) {
