@@ -90,12 +90,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'shows records before they are durable',
     scenario: 'power',
+    seed: 4,
     plant: () => ({ patch: showBeforeSync }),
   },
   {
     name: 'puts held appends at the end of the queue',
     scenario: 'kills',
-    seed: 192,
+    seed: 193,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'putBack', function (this: AppendRoute, item) {
@@ -106,13 +107,13 @@ export const canaries: readonly Canary[] = [
   {
     name: 'opens a log again at the epoch that it gave up',
     scenario: 'planned',
-    seed: 12,
+    seed: 13,
     plant: () => ({ patch: forgetReleases }),
   },
   {
     name: 'ignores a gap in the change feed',
     scenario: 'store',
-    seed: 23,
+    seed: 35,
     plant: () => ({
       store: (store) => ({
         ...store,
@@ -182,7 +183,7 @@ export const canaries: readonly Canary[] = [
   {
     name: 'sends the batches behind one that was given up',
     scenario: 'kills',
-    seed: 42,
+    seed: 46,
     plant: () => ({ patch: () => replaced(AppendRoute.prototype, 'expelBehind', () => []) }),
   },
   {

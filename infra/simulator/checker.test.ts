@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
-import { check } from './checker.ts';
+import { check, watchHistory } from './checker.ts';
 import { finalConsumer } from './judge-records.ts';
 import type { AskedTime, Entry, ReadRecord, TimedEntry } from './history.ts';
 
@@ -371,4 +371,18 @@ describe('the checker names', () => {
   it('what is stuck, and what failed', () => {
     expect(names({ kind: 'stuck', what: 'x' }, { kind: 'bug', where: 'y', what: 'z' })).toEqual(['stuck', 'bug']);
   });
+});
+
+it('tells of a history that still grows whether there is something wrong in it', () => {
+  const history: TimedEntry[] = [];
+  const isWrong = watchHistory(history);
+  const add = (entry: Entry): void => void history.push({ atMs: history.length, ...entry });
+  expect(isWrong()).toBe(false);
+  add(send('a'));
+  add(read('c', 0, ['a']));
+  expect(isWrong()).toBe(false);
+  add(read('c', 1, ['nobody sent this']));
+  add(read('c', 2, []));
+  expect(isWrong()).toBe(true);
+  expect(isWrong()).toBe(true);
 });

@@ -43,6 +43,16 @@ export function check(history: readonly TimedEntry[]): Anomaly[] {
   return judge.anomalies.slice(0, anomaliesMax);
 }
 
+/** For a history that still grows: returns whether what is there now is enough for a verdict of guilty. */
+export function watchHistory(history: readonly TimedEntry[]): () => boolean {
+  const judge = new Judge();
+  let seen = 0;
+  return () => {
+    while (seen < history.length) judge.see(history[seen++]!);
+    return judge.anomalies.length > 0;
+  };
+}
+
 /** Gives each entry to the judge of its subject. */
 class Judge {
   readonly #findings = new Findings();

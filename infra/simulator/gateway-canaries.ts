@@ -10,13 +10,13 @@ export const gatewayCanaries: readonly Canary[] = [
   {
     name: 'takes what an owner has said for known for too long',
     scenario: 'gateways',
-    seed: 4,
+    seed: 9,
     plant: () => ({ patch: believeLonger }),
   },
   {
     name: 'takes a question that has just left for the silence of its owner',
     scenario: 'gateways',
-    seed: 6,
+    seed: 7,
     plant: () => ({ patch: () => replaced(Tail.prototype, 'isSilent', () => true) }),
   },
 ];

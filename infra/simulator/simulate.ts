@@ -11,10 +11,11 @@ import { logPk } from '../../engine/log/rows/log-state.ts';
 import { storeOpsMax } from '../../engine/ports.ts';
 import { type LogSettings, logSettingsDefault } from '../../engine/log/settings.ts';
 import type { Anomaly } from './anomaly.ts';
-import { check } from './checker.ts';
+import { check, watchHistory } from './checker.ts';
 import { unnoticedRot } from './bit-rot.ts';
 import { Consumer } from './consumer.ts';
 import { Doors } from './doors.ts';
+import { WorldStopped } from './event-loop.ts';
 import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
 import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
@@ -42,6 +43,8 @@ export interface SimulationOptions {
   /** Replaces the drawn faults. */
   readonly faults?: readonly Fault[];
   readonly plant?: Plant;
+  /** The world ends soon after its history shows an anomaly: for a caller that asks only whether there is one. */
+  readonly endsAtAnomaly?: boolean;
 }
 
 export interface Simulation {
@@ -126,8 +129,12 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   const undo = plant.patch?.();
   const quick = settings.recodes ? takeTimeToDecode(world.loop, world.random()) : () => undefined;
   const ambient = watchRejections((error) => world.bug('promise', error));
+  if (options.endsAtAnomaly) world.loop.isEnough = watchHistory(world.history.entries);
   try {
-    await live(world, faults);
+    await live(world, faults).catch((error: unknown) => {
+      if (!(error instanceof WorldStopped)) throw error;
+    });
+    await endAll(world);
   } finally {
     ambient();
     quick();
@@ -200,8 +207,12 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
     for (const what of topics.surveyors.flatMap((one) => one.untold())) history.add({ kind: 'stuck', what });
   for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
-  for (const process of world.processes.values()) process.end('the simulation is over');
-  // What is in flight finds no receiver; nothing of this world may run beside the next one.
+}
+
+/** What is in flight finds no receiver; nothing of this world may run beside the next one. */
+async function endAll({ processes, loop }: World): Promise<void> {
+  loop.isEnough = () => false;
+  for (const process of processes.values()) process.end('the simulation is over');
   await loop.run(loop.nowMs + 10);
 }
 

@@ -23,7 +23,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'sends to the next owner while something is with the former one',
     scenario: 'planned',
-    seed: 3,
+    seed: 4,
     plant: () => ({
       patch: () =>
         replaced(AppendRoute.prototype, 'mayBeSent', function (this: AppendRoute, { leaderEpoch }, _link, nowMs) {
@@ -52,6 +52,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'publishes over segments that changed meanwhile',
     scenario: 'topics',
+    seed: 4,
     plant: () => ({ patch: publishWhatever }),
   },
   {
@@ -73,7 +74,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'drops a record too many of what a checkpoint replaces',
     scenario: 'groups',
-    seed: 2,
+    seed: 4,
     plant: () => ({
       opened(log, topic) {
         if (!topic.endsWith(':offsets')) return;
@@ -96,6 +97,7 @@ export const sourceCanaries: readonly Canary[] = [
   {
     name: 'takes batches of an old epoch of their producer',
     scenario: 'kills',
+    seed: 4,
     plant: () => ({ patch: takeOldEpochs }),
   },
 ];

@@ -48,7 +48,7 @@ export const strangerCanaries: readonly Canary[] = [
   {
     name: 'forgets the producers of a log that moves',
     scenario: 'planned',
-    seed: 68,
+    seed: 70,
     plant: () => ({ patch: dropProducersOnRelease }),
   },
   {
