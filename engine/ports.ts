@@ -201,6 +201,11 @@ export interface SegmentStore {
   createPieced?(fileId: string, sources: readonly string[]): PiecedWriter | undefined;
   /** `once`: each byte will be read only once, so caching it has no use. */
   open(fileId: string, use?: 'once'): SegmentFile;
+  /**
+   * What was read of the file is not what was written: the next read gets it from the service again. Absent where reads keep
+   * nothing.
+   */
+  readonly reread?: (fileId: string) => void;
   /** Durable on return; does nothing when the file does not exist. */
   remove(fileId: string): Promise<void>;
   /** All files, sorted. */

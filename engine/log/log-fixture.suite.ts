@@ -59,6 +59,8 @@ export class World {
   mayAck = true;
   /** Set before a session starts: its segments are behind a network, and each request waits for this first. */
   reach: ((what: 'put' | 'get' | 'remove') => Promise<void>) | undefined;
+  /** Files of which the network brought wrong bytes, until they are read again. */
+  readonly spoiled = new Set<string>();
   /** Number of slots of the fleet; undefined: no broker looks after the files of others. */
   slots: number | undefined;
   fatal: Error[] = [];
@@ -82,11 +84,12 @@ export class World {
   /** Behind a network where `reach` is set. */
   #segments(): SegmentStore {
     const store = directorySegments(this.#process.disk, segmentsDirectory);
-    const { reach } = this;
+    const { reach, spoiled } = this;
     if (!reach) return store;
     return {
       nameOf: (fileId) => store.nameOf(fileId),
       list: () => store.list(),
+      reread: (fileId) => void spoiled.delete(fileId),
       create(fileId) {
         const file = store.create(fileId);
         return {
@@ -99,7 +102,12 @@ export class World {
         const file = store.open(fileId, use);
         return {
           sizeBytes: () => file.sizeBytes(),
-          read: (target, position) => reach('get').then(() => file.read(target, position)),
+          read: async (target, position) => {
+            await reach('get');
+            const got = await file.read(target, position);
+            if (spoiled.has(fileId)) target.fill(0xff);
+            return got;
+          },
           close: () => file.close(),
         };
       },

@@ -17,6 +17,8 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { type Clock, sleep } from '../../engine/kernel/clock.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { inTime, late } from '../../engine/kernel/request-time.ts';
 import {
   DiskFault,
   type SegmentFile,
@@ -32,6 +34,8 @@ export interface S3Settings extends BlockCacheSettings {
   readonly attemptsMax: number;
   readonly connectMsMax: number;
   readonly answerMsMax: number;
+  /** A reader gets an error then. What it asked for still arrives, and answers the next one. */
+  readonly readMsMax: number;
   readonly retryMs: number;
   /** Bodies are passed to the network in pieces of at least this size. */
   readonly pieceBytes: number;
@@ -44,6 +48,7 @@ export const s3Defaults: S3Settings = {
   attemptsMax: 3,
   connectMsMax: 2_000,
   answerMsMax: 15_000,
+  readMsMax: 10_000,
   retryMs: 200,
   pieceBytes: 256 * 1024,
   socketsMax: 64,
@@ -130,13 +135,25 @@ class S3Segments implements SegmentStore {
     return {
       sizeBytes: () => this.#sizeOf(fileId),
       read: async (target, position) => {
-        if (use !== 'once') return this.#cache.read(fileId, target, position);
+        const limitMs = this.#settings.readMsMax;
+        if (use !== 'once') {
+          // Late bytes go into memory that nobody uses any more.
+          const memory = Buffer.allocUnsafe(target.length);
+          const got = await inTime(this.#clock, limitMs, this.#cache.read(fileId, memory, position));
+          if (got === late) throw this.#failure('read', fileId, new Error(`no answer in ${limitMs} ms`));
+          target.set(memory.subarray(0, got));
+          return got;
+        }
         const bytes = await this.#range(fileId, position, target.length);
         target.set(bytes);
         return bytes.length;
       },
       close: () => undefined,
     };
+  }
+
+  reread(fileId: string): void {
+    this.#cache.forget(fileId);
   }
 
   async remove(fileId: string): Promise<void> {
@@ -166,7 +183,10 @@ class S3Segments implements SegmentStore {
     return found.filter((fileId) => !fileId.includes('/')).sort();
   }
 
-  /** A stream is consumed by its first attempt, so the attempts are counted here and not by the client. */
+  /**
+   * A stream is consumed by its first attempt, so the attempts are counted here and not by the client. What was stored is
+   * measured: the broker drops its own copy, and a service that took less, or forgets, must not be believed.
+   */
   async #put(fileId: string, parts: readonly Uint8Array[], bytes: number): Promise<void> {
     const { attemptsMax, pieceBytes, retryMs } = this.#settings;
     for (let attempt = 1; ; attempt++) {
@@ -174,15 +194,25 @@ class S3Segments implements SegmentStore {
       try {
         const command = new PutObjectCommand({ ...this.#at(fileId), Body, ContentLength: bytes, IfNoneMatch: '*' });
         await this.#client.send(command);
+        await this.#expectSize(fileId, bytes);
         return;
       } catch (cause) {
         Body.destroy();
         // Our own earlier attempt has arrived after all: nobody else uses the name.
-        if (statusOf(cause) === 412 && attempt > 1 && (await this.#sizeOf(fileId)) === bytes) return;
+        if (statusOf(cause) === 412 && attempt > 1) return this.#expectSize(fileId, bytes);
+        if (cause instanceof Failure) throw cause;
         if (attempt >= attemptsMax) throw this.#failure('put', fileId, cause);
         await sleep(this.#clock, retryMs * 2 ** (attempt - 1));
       }
     }
+  }
+
+  async #expectSize(fileId: string, bytes: number): Promise<void> {
+    const found = await this.#sizeOf(fileId).catch((failure: unknown) => {
+      if (failure instanceof DiskFault) return 0;
+      throw failure;
+    });
+    if (found !== bytes) throw this.#failure('put', fileId, new Error(`${found} of ${bytes} bytes are stored`));
   }
 
   async #range(fileId: string, position: number, bytes: number): Promise<Buffer> {
@@ -191,14 +221,16 @@ class S3Segments implements SegmentStore {
     const Range = `bytes=${position}-${position + bytes - 1}`;
     try {
       return await this.#call('read', fileId, async () => {
-        const { Body, ContentLength } = await this.#client.send(new GetObjectCommand({ ...this.#at(fileId), Range }));
-        if (!Body) return Buffer.alloc(0);
+        const answer = await this.#client.send(new GetObjectCommand({ ...this.#at(fileId), Range }));
+        const { Body, ContentLength } = answer;
+        if (!Body) throw new Error('an answer without a body');
         if (ContentLength !== undefined && ContentLength > bytes) {
           (Body as Readable).destroy();
           throw new Error(`asked for ${bytes} bytes, the service sends ${ContentLength}`);
         }
         const got = await Body.transformToByteArray();
-        if (got.byteLength > bytes) throw new Error(`asked for ${bytes} bytes, the service sent ${got.byteLength}`);
+        const wrong = wrongRange(answer.ContentRange, position, bytes, got.byteLength);
+        if (wrong !== undefined) throw new Error(wrong);
         return Buffer.from(got.buffer, got.byteOffset, got.byteLength);
       });
     } catch (failure) {
@@ -241,6 +273,17 @@ function causeText(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   if (cause.name !== 'CredentialsProviderError') return `${cause.name} ${cause.message}`;
   return 'no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role';
+}
+
+/** What is wrong with an answer of `got` bytes; fewer than requested come only from the end of an object. */
+function wrongRange(range: string | undefined, position: number, bytes: number, got: number): string | undefined {
+  if (got > bytes) return `asked for ${bytes} bytes, the service sent ${got}`;
+  const [, from, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(range ?? '') ?? [];
+  // Without a range it is a whole object.
+  if (from === undefined) return position === 0 ? undefined : 'the service sent a whole object in place of a range';
+  if (Number(from) !== position) return `asked for byte ${position}, the service sent from byte ${from}`;
+  const due = Math.min(bytes, Number(total) - position);
+  return got === due ? undefined : `asked for ${due} bytes, the service sent ${got}`;
 }
 
 /** HTTP status of the service's refusal; undefined when there was no answer. */

@@ -62,6 +62,7 @@ export function tellOutages(store: SegmentStore, clock: Clock, warn: (text: stri
       };
       return seen;
     },
+    reread: (fileId) => store.reread?.(fileId),
     remove: (fileId) => watched(store.remove(fileId)),
     list: () => watched(store.list()),
     nameOf: (fileId) => store.nameOf(fileId),

@@ -89,6 +89,7 @@ export class Bucket {
         },
         close: () => undefined,
       }),
+      reread: (fileId) => cache.forget(fileId),
       remove: (fileId) => {
         cache.forget(fileId);
         const remove = (): void => void this.#objects.delete(fileId);

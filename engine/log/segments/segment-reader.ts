@@ -116,13 +116,13 @@ export class SegmentReader {
     minOneBatch: boolean,
     epochAt: EpochAt,
   ): Buffer | Promise<Buffer> {
-    const reads = this.#batches(segment, offset, { maxBytes, minOneBatch, epochAt });
+    const reads = (): Reads => this.#batches(segment, offset, { maxBytes, minOneBatch, epochAt });
     const { fileId } = segment.row;
     if (maxBytes > this.#settings.syncReadBytesMax) return this.#drive(fileId, reads);
     const open = this.#open(fileId);
     const isQuick = this.#clock.monotonicMs() < (open.quickUntilMs ?? segment.recentUntilMs);
     const readSync = isQuick && open.file.readSync;
-    return readSync ? this.#driveSync(fileId, open, reads, readSync) : this.#drive(fileId, reads);
+    return readSync ? this.#driveSync(fileId, open, reads(), readSync) : this.#drive(fileId, reads);
   }
 
   /** Reads up to readBytesMax of whole batches, from the indexed place before the first batch with such a timestamp. */
@@ -132,7 +132,7 @@ export class SegmentReader {
     const place = index === noIndex ? startOf(row) : indexFirstAt(index, timestamp);
     if (place === undefined) return Buffer.alloc(0);
     const wanted = { maxBytes: this.#settings.readBytesMax, minOneBatch: true, epochAt };
-    return this.#drive(row.fileId, this.#wholeFrom(segment, place, row.baseOffset, wanted));
+    return this.#drive(row.fileId, () => this.#wholeFrom(segment, place, row.baseOffset, wanted));
   }
 
   /** All batches of the segment, verified: otherwise a merge would copy damaged bytes to a new place under a new name. */
@@ -269,8 +269,13 @@ export class SegmentReader {
   }
 
   #damaged(row: SegmentPlace, position: number, what: string): DataCorrupt {
-    this.#onDamage?.(row.fileId);
+    this.#tellDamage(row.fileId);
     return new DataCorrupt(this.#segments.nameOf(row.fileId), row.position + position, what);
+  }
+
+  #tellDamage(fileId: string): void {
+    this.#segments.reread?.(fileId);
+    this.#onDamage?.(fileId);
   }
 
   #driveSync(
@@ -312,7 +317,17 @@ export class SegmentReader {
     open.quickUntilMs = nowMs - beginMs <= syncReadMsMax ? nowMs + recentSegmentMs : -Infinity;
   }
 
-  async #drive(fileId: string, reads: Reads): Promise<Buffer> {
+  /** What a network brought wrong is dropped and read once more. On a disk it would be the same again. */
+  async #drive(fileId: string, reads: () => Reads): Promise<Buffer> {
+    try {
+      return await this.#driveOnce(fileId, reads());
+    } catch (error) {
+      if (!(error instanceof DataCorrupt) || !this.#segments.reread) throw error;
+      return this.#driveOnce(fileId, reads());
+    }
+  }
+
+  async #driveOnce(fileId: string, reads: Reads): Promise<Buffer> {
     let open: OpenFile | undefined;
     try {
       open = this.#open(fileId);
@@ -334,17 +349,14 @@ export class SegmentReader {
   }
 
   #bytesAt(fileId: string, span: { position: number; bytes: number }): Promise<Buffer> {
-    return this.#drive(
-      fileId,
-      (function* (): Reads {
-        return yield span;
-      })(),
-    );
+    return this.#drive(fileId, function* (): Reads {
+      return yield span;
+    });
   }
 
   #checkLength(fileId: string, asked: { position: number; bytes: number }, got: number): void {
     if (got === asked.bytes) return;
-    this.#onDamage?.(fileId);
+    this.#tellDamage(fileId);
     throw new DataCorrupt(this.#segments.nameOf(fileId), asked.position + got, 'cut short');
   }
 
@@ -387,7 +399,7 @@ export class SegmentReader {
   /** A damaged index only costs time: every batch tells where the next one is, and is verified. */
   #keepIndex(row: SegmentPlace, bytes: Buffer): Buffer {
     const index = decodeIndex(bytes) ?? noIndex;
-    if (index === noIndex) this.#onDamage?.(row.fileId);
+    if (index === noIndex) this.#tellDamage(row.fileId);
     const key = indexKey(row);
     // Another read may have loaded it at the same time: count its size only once.
     this.#indexBytes += index.length - (this.#indexes.get(key)?.length ?? 0);
