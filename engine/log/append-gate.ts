@@ -9,9 +9,10 @@
  *
  *   disk full         waiting appends are refused too: one of them may follow the batch that did not fit
  *   too much waiting  no append is admitted until none waits, however small it is
+ *   no room is made   for a while, because the segment store is away: waiting appends are refused, and later ones at once
  *   log sealed        appends that wait for it are answered before the next owner is told, not after some later roll-up
  */
-import type { Clock } from '../kernel/clock.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
 import type { SharedFrame } from '../kernel/frame-pool.ts';
 import type { Disk } from '../ports.ts';
 import type { BatchHeader } from '../records/batch.ts';
@@ -23,6 +24,7 @@ import type { LogStoreOptions } from './log-store-options.ts';
 import type { LogSettings } from './settings.ts';
 
 const nearlyFull = 'the volume is nearly full';
+const noRollUp = 'the log is full and cannot be rolled up: the segment store is away or has no room';
 
 interface WaitingAppend {
   readonly log: OwnedLog;
@@ -51,6 +53,11 @@ export class AppendGate {
   /** The disk refused a write, so every waiting append will be refused too. */
   #refusesWaiting = false;
   #closedBecause: string | undefined;
+  /** Since when appends have waited, or when a roll-up last made room. */
+  #stuckSinceMs = 0;
+  #stuckTimer: Timer | undefined;
+  /** No room was made for so long that what waited was refused. */
+  #isStuck = false;
   readonly #gaps = new SequenceGaps();
 
   /** `onPassed` is called each time the un-rolled bytes are seen at or above rollUpBytes. */
@@ -95,6 +102,10 @@ export class AppendGate {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'an earlier batch of this producer found no room'));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
+    } else if (this.#isStuck) {
+      this.noteRefused(log, batch, header.producerId);
+      done(refusal(logErrorCode.kafkaStorageError, log.startOffset, noRollUp));
+      this.#onPassed();
     } else if (this.#isCrowded || this.#waitingBytes + batch.length > this.#settings.waitingBytesMax) {
       this.#isCrowded = this.#waiting.length > 0;
       this.noteRefused(log, batch, header.producerId);
@@ -108,12 +119,17 @@ export class AppendGate {
     } else {
       this.#waiting.push({ log, batch, header, nowMs, done, frame });
       this.#waitingBytes += batch.length;
+      if (this.#waiting.length === 1) this.#watchStuck();
       this.#onPassed();
     }
   }
 
   unrolledChanged(bytes: number): void {
     this.#unrolledBytes += bytes;
+    if (bytes < 0) {
+      this.#stuckSinceMs = this.#clock.monotonicMs();
+      if (this.#hasRoom()) this.#isStuck = false;
+    }
     if (this.#unrolledBytes >= this.#settings.rollUpBytes) this.#onPassed();
     if (bytes < 0 && this.#waiting.length > 0) this.#drain();
   }
@@ -139,7 +155,26 @@ export class AppendGate {
   /** Refuses what waits and everything that follows. */
   close(because: string): void {
     this.#closedBecause = because;
+    this.#stuckTimer?.cancel();
     this.#refuseWaiting(logErrorCode.kafkaStorageError, because);
+  }
+
+  #watchStuck(): void {
+    this.#stuckSinceMs = this.#clock.monotonicMs();
+    this.#stuckTimer ??= this.#lookLater(this.#settings.waitingMsMax);
+  }
+
+  #lookLater(delayMs: number): Timer {
+    return this.#clock.after(delayMs, () => {
+      this.#stuckTimer = undefined;
+      if (this.#waiting.length === 0) return;
+      const leftMs = this.#stuckSinceMs + this.#settings.waitingMsMax - this.#clock.monotonicMs();
+      if (leftMs > 0) this.#stuckTimer = this.#lookLater(leftMs);
+      else {
+        this.#isStuck = true;
+        this.#refuseWaiting(logErrorCode.kafkaStorageError, noRollUp);
+      }
+    });
   }
 
   #refuseWaiting(code: LogErrorCode, because: string): void {

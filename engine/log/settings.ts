@@ -13,6 +13,8 @@ export interface LogSettings {
   readonly unrolledBytesMax: number;
   /** When more than this waits for a roll-up, further appends are refused with KAFKA_STORAGE_ERROR. */
   readonly waitingBytesMax: number;
+  /** Appends that wait are refused when no roll-up has made room for this long, and later ones at once until there is room. */
+  readonly waitingMsMax: number;
   /** Appends are refused while the volume has less free space than this, so that roll-ups still find room. */
   readonly freeBytesFloor: number;
   /** How often the free space is checked. */
@@ -86,6 +88,7 @@ export const logSettingsDefault: LogSettings = {
   rollUpBytes: 16 * MiB,
   unrolledBytesMax: 64 * MiB,
   waitingBytesMax: 32 * MiB,
+  waitingMsMax: 5_000,
   freeBytesFloor: 256 * MiB,
   freeSpaceIntervalMs: 1000,
   leaseRetryMs: 10,
@@ -127,6 +130,7 @@ const bounds: Readonly<Record<Exclude<keyof LogSettings, 'durability'>, readonly
   rollUpBytes: [1024, 256 * MiB],
   unrolledBytesMax: [1024, 1024 * MiB],
   waitingBytesMax: [1024, 1024 * MiB],
+  waitingMsMax: [1, 60_000],
   freeBytesFloor: [0, 1024 * 1024 * MiB],
   freeSpaceIntervalMs: [10, 60_000],
   leaseRetryMs: [1, 1000],

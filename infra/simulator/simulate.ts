@@ -400,6 +400,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       unrolledBytesMax: seed % 3 > 0 ? 64_000 : isNarrow ? rollUpBytes : rollUpBytes + 500,
       // Who moves logs without being noticed has to have room for what waits meanwhile.
       waitingBytesMax: isNarrow && holdMsMax < seamlessHoldMs ? 1024 : logSettingsDefault.waitingBytesMax,
+      waitingMsMax: seed % 2 === 0 ? 900 : logSettingsDefault.waitingMsMax,
       freeBytesFloor: 0,
       // A look at each append in some worlds: what is refused is then refused by the write, again and again.
       freeSpaceIntervalMs: seed % 4 === 2 ? 10 : 60,
