@@ -341,6 +341,27 @@ describe('records', () => {
     expect(wrong.err).toContain('not UTF-8');
   });
 
+  it('leave in requests of limited size, until Ctrl-C', async () => {
+    const sizes = async (lines: readonly string[]): Promise<number[]> => {
+      const { asked, code } = await headgate('produce t', stored, {
+        stdin: [lines.map((line) => `${line}\n`).join('')],
+      });
+      expect(code).toBe(0);
+      return asked.map(({ body }) => (body as { readonly records: unknown[] }).records.length);
+    };
+    expect(await sizes(Array.from({ length: 2_500 }, () => 'v'))).toEqual([1_000, 1_000, 500]);
+    expect(await sizes(Array.from({ length: 2_000 }, () => 'v'))).toEqual([1_000, 1_000]);
+    expect(await sizes(Array.from({ length: 3 }, () => 'v'.repeat(600_000)))).toEqual([2, 1]);
+    const abort = new AbortController();
+    const stop: Reply = (asked) => {
+      abort.abort();
+      return stored(asked);
+    };
+    const stopped = await headgate('produce t', stop, { stdin: ['a\n', 'b\n'], signal: abort.signal });
+    expect(stopped).toMatchObject({ code: 130, err: '', asked: { length: 1 } });
+    expect(await headgate('produce t --json', stored, { stdin: ['a\n'] })).toMatchObject({ code: 0, err: '' });
+  });
+
   it('are sent again if none of them was stored', async () => {
     let refusals = 2;
     const reply: Reply = (asked) =>
