@@ -104,6 +104,8 @@ describe('work of one cluster', () => {
 
 it('goes on at once with the answers of a cluster until its share is used, and then in later turns, in order', async () => {
   const { turns, ran, work, turn } = world();
+  turns.begin('b', work('b', 1));
+  ran.length = 0;
   const answers = Array.from({ length: 10 }, (_, i) => turns.goOn('a', work(`a${i}`, 1)));
   expect(ran).toHaveLength(turnMs);
   expect(answers[0]).toBeUndefined();
@@ -114,6 +116,12 @@ it('goes on at once with the answers of a cluster until its share is used, and t
   await turn();
   expect(ran.filter((name) => name !== 'b')).toEqual(Array.from({ length: 10 }, (_, i) => `a${i}`));
   for (const answer of answers) await answer;
+});
+
+it('does not hold back the answers of a cluster that is alone', () => {
+  const { turns, ran, work } = world();
+  times(10, (i) => void turns.goOn('a', work(`a${i}`, 1)));
+  expect(ran).toHaveLength(10);
 });
 
 it('takes no turns while clusters use little of their shares', () => {

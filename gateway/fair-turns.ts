@@ -11,6 +11,9 @@ import { nextTurn } from './several-turns.ts';
 /** Clusters that have used little of their shares are forgotten, when there are so many of them. */
 const sharesMax = 1_000;
 
+/** How long after the work of another cluster more of it is expected. */
+const companyMs = 60_000;
+
 type Work = () => void;
 
 /**
@@ -56,6 +59,8 @@ export class FairTurns {
   readonly #shares = new Map<string, Share>();
   /** Rounds of turns are due: some cluster has used all of its share, or has work that waits. Most requests need none. */
   #isGiving = false;
+  #lastClusterId = '';
+  #companyUntilMs = 0;
   /** Work that begins inside other work would be timed twice. */
   #isRunning = false;
 
@@ -97,11 +102,28 @@ export class FairTurns {
     if (ms > 0) this.#charge(clusterId, ms, fromMs, toMs);
   }
 
-  /** Runs the next piece of work of a request that has begun: now, or in a later turn when its cluster's share is used. */
+  /** Called with work of a cluster: whether no other has had any for a while, so that nobody waits for this one. */
+  isAlone(clusterId: string, nowMs: number): boolean {
+    this.#meet(clusterId, nowMs);
+    return nowMs >= this.#companyUntilMs;
+  }
+
+  #meet(clusterId: string, nowMs: number): void {
+    if (clusterId === this.#lastClusterId) return;
+    if (this.#lastClusterId !== '') this.#companyUntilMs = nowMs + companyMs;
+    this.#lastClusterId = clusterId;
+  }
+
+  /**
+   * Runs the next piece of work of a request that has begun: now, or in a later turn when its cluster's share is used. What
+   * waits holds memory, so a cluster that is alone does not wait.
+   */
   goOn<T>(clusterId: string, work: () => T | Promise<T>): T | Promise<T> {
     const share = this.#shares.get(clusterId);
     const mayRun = share === undefined || (share.usedMs < this.#turnMsMax && share.completing.length === 0);
-    return mayRun || this.#isRunning ? this.timed(clusterId, work) : this.complete(clusterId, work);
+    return mayRun || this.#isRunning || this.isAlone(clusterId, share.usedUntilMs)
+      ? this.timed(clusterId, work)
+      : this.complete(clusterId, work);
   }
 
   /** Runs the next large piece of work of a request that has begun, in a later turn. */
@@ -131,6 +153,7 @@ export class FairTurns {
   }
 
   #charge(clusterId: string, ms: number, startMs: number, endMs: number): void {
+    this.#meet(clusterId, endMs);
     const share = this.#shareOf(clusterId);
     const idleMs = Math.max(0, startMs - share.usedUntilMs);
     if (!this.#isGiving) share.usedMs = Math.max(0, share.usedMs - idleMs);

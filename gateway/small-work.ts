@@ -6,8 +6,6 @@
 import type { Clock } from '../engine/kernel/clock.ts';
 import type { FairTurns } from './fair-turns.ts';
 
-/** How long after a request of another cluster one is expected. */
-const companyMs = 60_000;
 const countedTogether = 16;
 /** What one takes at most. More has passed when something else was done between them. */
 const eachMsMax = 0.1;
@@ -15,8 +13,6 @@ const eachMsMax = 0.1;
 export class SmallWork {
   readonly #clock: Clock;
   readonly #turns: FairTurns;
-  #lastClusterId = '';
-  #companyUntilMs = 0;
   /** When the turn began that `#begun` is of, and when the first of them began. */
   #turnMs = -1;
   #sinceMs = 0;
@@ -32,11 +28,7 @@ export class SmallWork {
    * the time of this turn (turn-time.ts).
    */
   mayBegin(clusterId: string, turnMs: number): boolean {
-    if (clusterId !== this.#lastClusterId) {
-      if (this.#lastClusterId !== '') this.#companyUntilMs = turnMs + companyMs;
-      this.#lastClusterId = clusterId;
-    }
-    if (turnMs >= this.#companyUntilMs) return true;
+    if (this.#turns.isAlone(clusterId, turnMs)) return true;
     if (this.#turns.mustWait(clusterId)) return false;
     if (turnMs !== this.#turnMs) {
       this.#turnMs = turnMs;

@@ -30,6 +30,7 @@ it('serves a cluster before the requests that another one has sent on many conne
 it('serves a cluster before it has put together all the long polls of another one that end at the same time', async () => {
   const greedy = await bench.tenant('reader');
   const modest = await bench.client(await bench.tenant('asker'));
+  await modest.ask(3, 9, small);
   const clients: RawClient[] = [];
   for (let i = 0; i < 40; i++) clients.push(await bench.client(greedy));
   const topics = [{ name: 'many', numPartitions: 200, replicationFactor: 1 }];
