@@ -87,7 +87,8 @@ export type FaultKind =
   | 'grow'
   | 'delete-records'
   | 'wall-jump'
-  | 'rot';
+  | 'rot'
+  | 'row-rot';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -248,6 +249,18 @@ const groups: Mix = {
 /** Bits flip in files at rest, and the brokers that read them again die, move and restart. */
 const rot: Mix = { rot: 8, kill: 3, restart: 3, drain: 2, 'delete-records': 1, 'parent-kill': 1 };
 
+/** Rows of the metadata store decay, and whoever reads them dies, moves and restarts. */
+const decay: Mix = {
+  'row-rot': 14,
+  kill: 3,
+  restart: 2,
+  drain: 2,
+  'parent-kill': 2,
+  'controller-kill': 1,
+  'delete-records': 1,
+  grow: 1,
+};
+
 /** Disks have no room for a while, for producers and coordinators alike. */
 const full: Mix = {
   'disk-taken': 8,
@@ -375,6 +388,7 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   gateways,
   seldom,
   missed,
+  decay,
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

@@ -8,6 +8,7 @@ import type { MemoryDisk } from '../../engine/log/disk/memory-disk.ts';
 import type { BrokerSlot } from '../../engine/ports.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { flipBit } from './bit-rot.ts';
+import { rotRow } from './row-rot.ts';
 import { goodBucket } from './bucket.ts';
 import { FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault } from './fault-plan.ts';
@@ -99,6 +100,8 @@ export class Injector {
         return this.#acts.jumpWall((value - 500) * 500);
       case 'rot':
         return this.#rot(this.#slotOf(target), value);
+      case 'row-rot':
+        return rotRow(this.#acts.world, this.#acts.random);
       default:
         return this.#environment(fault, broker);
     }
