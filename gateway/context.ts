@@ -4,6 +4,7 @@ import type { Random } from '../engine/kernel/random.ts';
 import type { Tenancy } from '../tenancy/tenancy.ts';
 import type { ConnectionRoom } from './connection-room.ts';
 import type { GatewaySettings } from './settings.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What every operation and door receives. Built once by bin/. */
 export interface GatewayContext {
@@ -13,6 +14,7 @@ export interface GatewayContext {
   readonly random: Random;
   readonly settings: GatewaySettings;
   readonly connections: ConnectionRoom;
+  readonly traffic: Traffic;
   /** Text for operators: an event name, then named fields. Never record contents, never secrets. */
   readonly log: (event: string, fields?: Readonly<Record<string, string | number | boolean>>) => void;
 }

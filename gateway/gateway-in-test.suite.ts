@@ -5,6 +5,7 @@ import { memoryStore } from '../engine/store-memory.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../tenancy/tenancy.ts';
 import { ConnectionRoom } from './connection-room.ts';
+import { Traffic } from './traffic.ts';
 import type { GatewayContext } from './context.ts';
 import { MemoryEngine } from './kafka/testing/memory-engine.ts';
 import { gatewayDefaults, type GatewaySettings } from './settings.ts';
@@ -33,6 +34,7 @@ export async function gatewayInTest(
     random,
     settings: { ...gatewayDefaults, ...settings },
     connections: new ConnectionRoom(openFilesMax),
+    traffic: new Traffic(),
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };
   return { engine, tenancy, context, logged };

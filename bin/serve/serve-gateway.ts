@@ -13,6 +13,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
 import type { Fleet } from '../../engine/ports.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
+import { Traffic } from '../../gateway/traffic.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
 import { fromWholePair, TlsFiles } from '../../gateway/tls-files.ts';
@@ -144,6 +145,7 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
       advertisedPort: 0,
     },
     connections: new ConnectionRoom(openFilesMax(), (door) => logEvent('connections-full', { door })),
+    traffic: new Traffic(),
     log: logEvent,
   };
 }

@@ -5,6 +5,7 @@ import { memoryStore } from '../../engine/store-memory.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { ConnectionRoom } from '../connection-room.ts';
+import { Traffic } from '../traffic.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type Admin, createAdminApp } from './create-app.ts';
 import { type MemoryEngine, memoryEngine } from './memory-engine.suite.ts';
@@ -46,6 +47,7 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
       engine: memory.engine,
       settings: gatewayDefaults,
       connections: new ConnectionRoom(20_000),
+      traffic: new Traffic(),
       log: (event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
     },
     fleet: memory,

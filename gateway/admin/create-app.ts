@@ -54,6 +54,7 @@ export function createAdminApp(
     const requestId = given && /^[\w.-]{1,64}$/.test(given) ? given : uuidText(uuidOf(context.random));
     c.set('requestId', requestId);
     await next();
+    context.traffic.replied('admin', c.res.status);
     c.header('X-Request-Id', requestId);
     c.header('X-Content-Type-Options', 'nosniff');
     // Some answers hold secrets, and all of them describe the current moment.

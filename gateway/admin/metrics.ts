@@ -6,8 +6,8 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
-import { doorNames } from '../connection-room.ts';
 import { ClusterLabels } from './cluster-labels.ts';
+import { doorMetrics } from './door-metrics.ts';
 import { loopLookIntervalMs, showLateness } from './loop-lag.ts';
 import type { AdminContext } from './options.ts';
 import { placedPartitions } from './routes/brokers.ts';
@@ -51,7 +51,7 @@ export function createMetrics(admin: AdminContext): Metrics {
   );
   clusterGauges(ofClusters, admin, labels);
   lateFetches(registry, admin);
-  refusedConnections(registry, admin);
+  doorMetrics(registry, admin);
   fleetGauges(registry, admin);
   return {
     contentType: registry.contentType,
@@ -115,19 +115,6 @@ function lateFetches(registry: Registry, { context }: AdminContext): void {
     collect() {
       this.reset();
       this.inc(context.engine.lateFetches());
-    },
-  });
-}
-
-function refusedConnections(registry: Registry, { context: { connections } }: AdminContext): void {
-  new Counter({
-    name: 'headgate_connections_refused_total',
-    help: 'Connections that were closed because a door already had as many as it may have.',
-    labelNames: ['door'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const door of doorNames) this.labels(door).inc(connections[door].refused);
     },
   });
 }

@@ -89,6 +89,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
           reason: error instanceof Error ? String(error.stack) : String(error),
         });
     },
+    replied: (status) => context.traffic.replied('http', status),
     upgrade: (request) => websockets.upgrade(request),
   };
   const serverSettings: ServerSettings = {

@@ -1,5 +1,6 @@
 /** Problems on the wire: application/problem+json with the headers that belong to the status. */
 import { Failure } from '../../engine/kernel/failure.ts';
+import { QuotaExceeded } from '../../tenancy/failures.ts';
 import type { ClusterLimits } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { type Problem, problemOf } from './failures.ts';
@@ -11,6 +12,7 @@ import type { HeaderList, HttpExchange } from './servers/server.ts';
 export function replyFailure(context: GatewayContext, exchange: HttpExchange, error: unknown): void {
   const answer = problemOf(error);
   chargeRefused(context, exchange, answer);
+  if (error instanceof QuotaExceeded) context.traffic.limited('http', error.quota);
   const requestId = requestIdOf(exchange);
   if (answer.code === 'internal') {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);

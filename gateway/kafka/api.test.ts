@@ -19,6 +19,7 @@ function callOf(elements: ClusterShares): Call {
     delayMs: 0,
     charge: () => undefined,
     throttle: () => undefined,
+    refused: () => undefined,
   };
   return call as Call;
 }

@@ -57,6 +57,8 @@ export interface OpenCall {
   readonly version: number;
   /** Sent in the answer, and the connection is muted for it; when set several times, the longest counts. */
   throttle(verdict: Verdict): void;
+  /** Counts what was refused, and holds the client back as it says. */
+  refused(refusal: Refusal): void;
   readonly delayMs: number;
   /** Set when nothing reads the request's frame once it is answered: its memory is then reused for another frame. */
   frameIsFree: boolean;
@@ -140,7 +142,7 @@ export function api<K extends ApiKey>(
       call.charge(requestsBeside(elements));
       const refused = (error: unknown): ResponseOf<K> | undefined => {
         const refusal = refusalOf(error, call.principal);
-        call.throttle(refusal);
+        call.refused(refusal);
         return refuse(request, refusal, call);
       };
       const answer = (): Result<K> => {

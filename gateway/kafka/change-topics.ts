@@ -38,7 +38,7 @@ export async function attempt(call: Call, change: () => Promise<void> | void): P
     return undefined;
   } catch (error) {
     const refusal = refusalOf(error, call.principal);
-    call.throttle(refusal);
+    call.refused(refusal);
     return refusal;
   }
 }

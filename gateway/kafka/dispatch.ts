@@ -6,7 +6,7 @@
 import { apiKey as keys } from '../../engine/protocol/apis.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
-import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../engine/protocol/headers.ts';
 import { UnsupportedVersion } from '../../engine/protocol/unsupported-version.ts';
 import { isServed, servedVersions } from '../../engine/protocol/versions.ts';
@@ -14,6 +14,7 @@ import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import { longer, noDelay } from '../operations/admit.ts';
 import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
 import { apis } from './apis.ts';
+import type { Refusal } from './failures.ts';
 import type { FetchSessions } from './fetch-sessions.ts';
 import { heavyFrameBytesMin } from './debt-queue.ts';
 import type { Beside } from './in-order.ts';
@@ -56,6 +57,7 @@ export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | D
     const parts = rawToken(login, frame);
     return parts instanceof Promise ? parts.then((told) => ({ parts: told, ...atOnce })) : { parts, ...atOnce };
   }
+  caller.door.context.traffic.requests.kafka++;
   const header = decodeRequestHeader(frame);
   const served = apis.get(header.apiKey);
   if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), ...atOnce };
@@ -189,6 +191,13 @@ class RequestCall implements Call, OpenCall {
 
   get delayMs(): number {
     return this.#verdict.delayMs;
+  }
+
+  refused(refusal: Refusal): void {
+    const { traffic } = this.context;
+    traffic.refused('kafka', errorName(refusal.errorCode));
+    if (refusal.quota !== undefined) traffic.limited('kafka', refusal.quota);
+    this.throttle(refusal);
   }
 
   throttle(verdict: Verdict): void {

@@ -48,7 +48,7 @@ function callOf(version: number, requestBytes: number): Refused {
     delayMs: 0,
     code: undefined as number | undefined,
     charge: () => undefined,
-    throttle: ({ errorCode }: Refusal) => void (call.code = errorCode),
+    refused: ({ errorCode }: Refusal) => void (call.code = errorCode),
   };
   return call as unknown as Refused;
 }

@@ -10,7 +10,7 @@
  */
 import '../../engine/kernel/buffer.ts';
 import { sleep } from '../../engine/kernel/clock.ts';
-import { errorCode } from '../../engine/protocol/error-codes.ts';
+import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import type { ClusterLimits, Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 
@@ -118,6 +118,9 @@ export class Login {
   }
 
   #refuse(result: LoginRefused): LoginResult {
+    const { traffic } = this.#context;
+    traffic.refused('kafka', errorName(result.errorCode));
+    if (result.quota !== undefined) traffic.limited('kafka', result.quota);
     this.#session = { state: 'closing' };
     this.#events.refused(result);
     return result;

@@ -108,6 +108,9 @@ export class WebSocketDoor {
       return { accept: this.#open(principal, protocol === 'headgate.v1.bin'), ...chosen };
     } catch (error) {
       const answer = problemOf(error);
+      const { traffic } = this.#parts.context;
+      traffic.refused('websocket', answer.code);
+      if (error instanceof QuotaExceeded) traffic.limited('websocket', error.quota);
       if (answer.code === 'internal') throw error;
       const isBrowser = !hasHeader && (request.protocols.length > 0 || request.query().has('ticket'));
       return isBrowser ? { accept: new RefusedSession(closeCodeOf(error as Failure)), ...chosen } : refusal(answer);

@@ -12,7 +12,7 @@ import type { TopicEntry } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
 import { below } from '../../engine/kernel/random.ts';
 import { Failure, InvalidRequest, Overloaded, ShuttingDown } from '../../engine/kernel/failure.ts';
-import { AlreadyExists, NotFound } from '../../tenancy/failures.ts';
+import { AlreadyExists, NotFound, QuotaExceeded } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { problemOf } from '../http/failures.ts';
@@ -113,6 +113,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 
   message(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
+    this.context.traffic.requests.websocket++;
     const { turns, turn, smallWork } = this.#parts;
     const { clusterId } = this.principal;
     const isSmall = data.length < largeMessageBytesMin;
@@ -344,6 +345,8 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
 
   #fail(error: unknown, id: CommandId | undefined, sub?: number): void {
     const answer = problemOf(error);
+    this.context.traffic.refused('websocket', answer.code);
+    if (error instanceof QuotaExceeded) this.context.traffic.limited('websocket', error.quota);
     if (!(error instanceof Failure)) {
       this.context.log('websocket-command-failed', {
         keyId: this.principal.keyId,

@@ -245,6 +245,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     assertHeaders(headers);
+    this.#serving.doors.replied?.(status);
     this.#state = 'done';
     this.#reader = undefined;
     this.#kept?.giveAll();
@@ -286,6 +287,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   startStream(status: number, headers: HeaderList): ReplyStream {
     if (this.#state !== 'open') return deadStream;
     assertHeaders(headers);
+    this.#serving.doors.replied?.(status);
     const response = this.#response;
     if (this.#serving.closing) response.shouldKeepAlive = false;
     const flat: string[] = [];

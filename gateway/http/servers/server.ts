@@ -138,6 +138,8 @@ export interface ServerDoors {
    * known yet; uWebSockets.js cannot tell its connections apart and closes the new one. Absent: no limit.
    */
   readonly entrance?: Entrance;
+  /** A reply begins. */
+  readonly replied?: (status: number) => void;
   /** Absent: upgrade requests are ordinary GETs. */
   readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
 }

@@ -291,6 +291,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     assertHeadersOnce(headers);
+    this.#serving.doors.replied?.(status);
     this.#backlog = noBacklog;
     this.#kept?.giveAll();
     if (this.#isHopeless) {
@@ -372,6 +373,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   startStream(status: number, headers: HeaderList): ReplyStream {
     if (this.#state !== 'open') return deadStream;
     assertHeaders(headers);
+    this.#serving.doors.replied?.(status);
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#resume();
       this.#kept?.giveAll();

@@ -135,7 +135,7 @@ async function find(call: Call, asked: Asked, mayCreate: ChangeTime | undefined)
       return unknown(name, zeroUuid, errorCode.leaderNotAvailable);
     }
     const refusal = refusalOf(error, principal);
-    call.throttle(refusal);
+    call.refused(refusal);
     return unknown(name, zeroUuid, refusal.errorCode);
   }
 }

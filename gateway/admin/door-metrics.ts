@@ -1,0 +1,60 @@
+/** Metrics of the doors: connections, requests and refusals. Their labels are bounded by the protocols (traffic.ts). */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { doorNames } from '../connection-room.ts';
+import { trafficDoors } from '../traffic.ts';
+import type { AdminContext } from './options.ts';
+
+type Samples = Iterable<readonly [labels: readonly string[], value: number]>;
+
+export function doorMetrics(registry: Registry, { context: { connections, traffic } }: AdminContext): void {
+  counter(
+    registry,
+    'headgate_connections_refused_total',
+    'Connections that were closed because a door already had as many as it may have.',
+    ['door'],
+    () => doorNames.map((door) => [[door], connections[door].refused] as const),
+  );
+  new Gauge({
+    name: 'headgate_door_connections',
+    help: 'Open connections of a door, also of callers that are not known yet; those of WebSockets are with http.',
+    labelNames: ['door'],
+    registers: [registry],
+    collect() {
+      for (const door of doorNames) this.labels(door).set(connections[door].taken);
+    },
+  });
+  counter(
+    registry,
+    'headgate_requests_total',
+    'Kafka requests, HTTP answers, messages on WebSockets, and answers of the control plane (admin).',
+    ['door'],
+    () => trafficDoors.map((door) => [[door], traffic.requests[door]] as const),
+  );
+  counter(
+    registry,
+    'headgate_refusals_total',
+    'Requests that were refused or failed as a whole, by HTTP status, problem code (websocket) or Kafka error.',
+    ['door', 'reason'],
+    () => traffic.refusals().map(([door, reason, count]) => [[door, reason], count] as const),
+  );
+  counter(
+    registry,
+    'headgate_quota_refusals_total',
+    'Requests and connections that were refused because a cluster was at a limit, by limit.',
+    ['door', 'quota'],
+    () => traffic.quotaRefusals().map(([door, quota, count]) => [[door, quota], count] as const),
+  );
+}
+
+function counter(registry: Registry, name: string, help: string, labelNames: string[], samples: () => Samples): void {
+  new Counter({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of samples()) this.labels(...labels).inc(value);
+    },
+  });
+}
