@@ -25,6 +25,24 @@ export const askedCanaries: readonly Canary[] = [
     plant: () => ({ patch: deleteAll }),
   },
   {
+    name: 'deletes what there is where more is to be deleted',
+    scenario: 'kills',
+    seed: 3,
+    plant: () => ({ patch: deleteWhatThereIs }),
+  },
+  {
+    name: 'applies no settings to a log that is open',
+    scenario: 'topics',
+    seed: 14,
+    plant: () => ({ patch: () => replaced(OwnedLog.prototype, 'setConfigs', () => undefined) }),
+  },
+  {
+    name: 'removes no record for its age',
+    scenario: 'topics',
+    seed: 27,
+    plant: () => ({ patch: keepOld }),
+  },
+  {
     name: 'names the record behind the one that bears a time',
     scenario: 'topics',
     plant: () => ({ patch: lookBehind }),
@@ -68,6 +86,25 @@ function deleteAll(): () => void {
   return replaced(OwnedLog.prototype, 'deleteRecords', function (this: OwnedLog) {
     return deleteRecords.call(this, -1);
   });
+}
+
+function deleteWhatThereIs(): () => void {
+  const deleteRecords = methodOf(OwnedLog.prototype, 'deleteRecords');
+  return replaced(OwnedLog.prototype, 'deleteRecords', function (this: OwnedLog, offset) {
+    return deleteRecords.call(this, Math.min(offset, this.highWatermark));
+  });
+}
+
+function keepOld(): () => void {
+  const before = Object.getOwnPropertyDescriptor(OwnedLog.prototype, 'configs')!;
+  Object.defineProperty(OwnedLog.prototype, 'configs', {
+    configurable: true,
+    get(this: OwnedLog) {
+      const configs = before.get!.call(this) as OwnedLog['configs'];
+      return { ...configs, retentionMs: Infinity };
+    },
+  });
+  return () => void Object.defineProperty(OwnedLog.prototype, 'configs', before);
 }
 
 function lookBehind(): () => void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { errorCode, unsureCode, volumeFullCode } from '../../engine/protocol/error-codes.ts';
 import { check, watchHistory } from './checker.ts';
+import { beyondAnyEnd } from './judge-deletions.ts';
 import { finalConsumer } from './judge-records.ts';
 import type { AskedTime, Entry, ReadRecord, TimedEntry } from './history.ts';
 
@@ -196,6 +197,19 @@ describe('the checker names', () => {
     expect(names(log, { kind: 'cutting', partition, to: -1 }, left(60, 60, 39))).toEqual([]);
   });
 
+  it('retention that removes a record before its time, unless the clock was set', () => {
+    const log: Entry = { kind: 'topic', partition, isBounded: true, keptMs: 100 };
+    const history = (goneMs: number, ...between: Entry[]): TimedEntry[] => {
+      const gone = { ...read('c', 1, [], { startOffset: 1, highWatermark: 1 }), atMs: goneMs };
+      const before = [log, send('a'), sent(0, 'a'), ...between].map((entry) => ({ ...entry, atMs: 0 }));
+      return [...before, gone, { ...read(finalConsumer, 1, [], { startOffset: 1, highWatermark: 1 }), atMs: 900 }];
+    };
+    expect(check(history(99)).map(({ name }) => name)).toEqual(['kept-too-little']);
+    expect(check(history(100))).toEqual([]);
+    expect(check(history(99, { kind: 'clock-set' }))).toEqual([]);
+    expect(check(history(99, { kind: 'cutting', partition, to: 1 }))).toEqual([]);
+  });
+
   it('a deletion that was reported and not done, went too far, or was refused for no reason', () => {
     const cutOnly: Entry = { kind: 'topic', partition, isBounded: true, isCutOnly: true };
     const asked = { end: 9, start: 0 };
@@ -211,6 +225,10 @@ describe('the checker names', () => {
     expect(names(cutOnly, cutting, read('c', 5, [], { startOffset: 5, highWatermark: 9 }))).toEqual(['cut-too-far']);
     expect(names(cutOnly, uncut(1, 9))).toEqual(['untrue-refusal']);
     expect(names(cutOnly, uncut(1, 10), uncut(6, 4))).toEqual([]);
+    const beyond: Entry = { kind: 'cutting', partition, to: beyondAnyEnd };
+    expect(names(cutOnly, beyond, uncut(1, beyondAnyEnd))).toEqual([]);
+    expect(names(cutOnly, beyond, begins)).toEqual(['cut-too-far']);
+    expect(names(cutOnly, beyond, cut(9, beyondAnyEnd))).toEqual(['cut-not-done']);
   });
 
   it('deleted records that a later request reads', () => {

@@ -94,6 +94,7 @@ class Judge {
       case 'sent':
         return this.#producers.sent(entry);
       case 'read':
+        this.#deletions.start(entry);
         return this.#records.read(entry);
       case 'acked':
         return this.#owners.acked(entry);
@@ -119,6 +120,8 @@ class Judge {
       case 'rot':
         this.#mayRot = true;
         return;
+      case 'clock-set':
+        return this.#deletions.clockSet();
       case 'bug':
         return this.#findings.report('bug', entry.atMs, entry.where, entry.what);
       default:
@@ -139,10 +142,12 @@ class Judge {
     }
   }
 
-  #topic({ partition: name, isBounded, keptBytes = 0, isCutOnly = false }: TimedEntry & { kind: 'topic' }): void {
+  #topic(entry: TimedEntry & { kind: 'topic' }): void {
+    const { partition: name, isBounded, keptBytes = 0, keptMs = 0, isCutOnly = false } = entry;
     const partition = this.#partitions.of(name);
     partition.isBounded = isBounded;
     partition.keptBytes = keptBytes;
+    partition.keptMs = keptMs;
     partition.isCutOnly = isCutOnly;
   }
 

@@ -5,6 +5,7 @@
  */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { Door } from './door.ts';
+import { beyondAnyEnd } from './judge-deletions.ts';
 import { cutOne } from './cut-one.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimTopic } from './topic-plan.ts';
@@ -13,11 +14,14 @@ import type { World } from './world.ts';
 /** For the last deletion, counted from the request for the release: what a release takes, and a little more. */
 const releaseMsMax = 40;
 const wishesPerRelease = 3;
+/** One deletion in so many wants more deleted than there is. */
+const beyondOneOf = 8;
 
 export class Cutter {
   readonly #world: World;
   readonly #door: Door;
   readonly #random: Random;
+  readonly #mistakes: Random;
   readonly #topic: SimTopic;
   isStopped = false;
 
@@ -26,6 +30,7 @@ export class Cutter {
     this.#door = door;
     // A separate random stream, so that earlier seeds keep their histories.
     this.#random = seededRandom(Math.imul(world.settings.seed + 1, 0x2545f491) ^ topic.partitions);
+    this.#mistakes = seededRandom(Math.imul(world.settings.seed + 1, 0x1b873593) ^ topic.partitions);
     this.#topic = topic;
     for (let i = 0; i < topic.partitions; i++) {
       world.onRelease(partitionName(topic.topicId, i), () => this.#released(i));
@@ -64,6 +69,11 @@ export class Cutter {
   #cutAt(index: number, done: () => void): void {
     const { topicId } = this.#topic;
     const { start, end } = this.#world.history.told.of(partitionName(topicId, index));
+    if (below(this.#mistakes, beyondOneOf) === 0) {
+      // Or a little more than anybody was told of: that may be there, or written and not acknowledged.
+      const isFar = below(this.#mistakes, 2) === 0;
+      return cutOne(this.#door, this.#topic, index, isFar ? beyondAnyEnd : end + 1 + below(this.#mistakes, 8), done);
+    }
     // Usually a few of the oldest, as after processing them; sometimes everything known, or what has already gone.
     const few = start + below(this.#random, 1 + Math.min(8, end - start));
     const to = below(this.#random, 6) === 0 ? below(this.#random, end + 1) : few;

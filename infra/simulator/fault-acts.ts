@@ -12,7 +12,7 @@ import { goodMood, type StoreMood, type StoreTrap } from './process-store.ts';
 import type { SimProcess } from './process.ts';
 import type { Supervisor } from './supervisor.ts';
 import type { TopicRoom } from './topic-room.ts';
-import type { World } from './world.ts';
+import { segmentsDirectory, type World } from './world.ts';
 
 /** While no controller serves. */
 const askAgainMs = 500;
@@ -105,6 +105,7 @@ export class FaultActs {
 
   jumpWall(ms: number): void {
     this.world.fault(`wall clock jumps by ${ms / 1000} s`);
+    this.world.history.add({ kind: 'clock-set' });
     this.world.loop.jumpWall(ms);
   }
 
@@ -244,7 +245,8 @@ export class FaultActs {
     for (const mend of this.world.mends) mend();
     for (const root of disks.roots()) {
       disks.of(root).isTaken = false;
-      disks.of(root).refusesRemoval = () => false;
+      // A segment file that cannot be removed keeps nothing from working: they go when that is seen.
+      if (root !== segmentsDirectory) disks.of(root).refusesRemoval = () => false;
       // One that was planned may wait for its moment still.
       disks.of(root).forgetPlans();
     }

@@ -192,6 +192,7 @@ export type Entry =
       readonly partition: PartitionName;
       readonly isBounded: boolean;
       readonly keptBytes?: number;
+      readonly keptMs?: number;
       /** Whether only clients delete from it: then it never begins after what they asked for. */
       readonly isCutOnly?: boolean;
     }
@@ -213,6 +214,8 @@ export type Entry =
   | { readonly kind: 'misplaced'; readonly what: string }
   /** A group begins another generation although no member joined or left. */
   | { readonly kind: 'unsettled'; readonly what: string }
+  /** The wall clock jumped: from now on a record's age is not what its producer's sending tells. */
+  | { readonly kind: 'clock-set' }
   | { readonly kind: 'fault'; readonly what: string }
   | { readonly kind: 'engine'; readonly what: string };
 

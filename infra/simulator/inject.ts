@@ -22,6 +22,8 @@ import { segmentsDirectory, type World } from './world.ts';
 
 /** Of the store, to all. */
 const deafStoreMs = 5000;
+/** What retention and roll-ups empty takes about so long to become something. */
+const keptBeforeDeathMs = 1000;
 const cuts: readonly Cut[] = ['to', 'from', 'both'];
 
 export class Injector {
@@ -227,14 +229,21 @@ export class Injector {
     }
     this.#acts.world.fault(`disk: does not remove every second file of ${root}`);
     disk.refusesRemoval = (path) => (crc32c(Buffer.from(path)) + value) % 2 === 0;
+    if (root !== segmentsDirectory) return;
+    // Its recovery meets what it could not remove.
+    const dies = (): void => this.#acts.kill(this.#acts.broker(value), 'SIGKILL');
+    this.#acts.world.loop.schedule(keptBeforeDeathMs + ((value * 7) % keptBeforeDeathMs), dies);
   }
 
   #failDisk(disk: MemoryDisk, { volume }: BrokerSlot, value: number): void {
     const isWrite = value % 3 === 1;
-    const how = isWrite ? 'write fails in the middle' : 'sync fails';
+    // Of names: what was created, renamed or removed stays as it was, after a loss of power at least.
+    const isOfNames = value % 6 === 2;
+    const how = isWrite ? 'write fails in the middle' : isOfNames ? 'sync of a directory fails' : 'sync fails';
     this.#acts.world.fault(`disk: of ${volume} or the segments the next ${how}`);
     // Of a write of several batches some arrive whole.
-    disk.plan(isWrite ? { on: 'write', error: 'io', afterBytes: value } : { on: 'datasync', error: 'io' });
+    const on = isOfNames ? 'syncDirectory' : 'datasync';
+    disk.plan(isWrite ? { on: 'write', error: 'io', afterBytes: value } : { on, error: 'io' });
   }
 
   /** In some worlds every reply is lost, for longer than callers retry. */

@@ -4,12 +4,15 @@ import type { PartitionName, TimedEntry } from './history.ts';
 import type { JudgedPartition, JudgedPartitions } from './judged-partition.ts';
 
 const offsetOutOfRange = 1;
+/** No log of a world comes near it. */
+export const beyondAnyEnd = 1_000_000;
 /** Also: no such topic, and another broker leads. With these answers nothing was deleted. */
 const undone: ReadonlySet<number> = new Set([offsetOutOfRange, 3, 6]);
 
 export class JudgeOfDeletions {
   readonly #findings: Findings;
   readonly #partitions: JudgedPartitions;
+  #isClockSet = false;
 
   constructor(findings: Findings, partitions: JudgedPartitions) {
     this.#findings = findings;
@@ -21,7 +24,11 @@ export class JudgeOfDeletions {
     const { atMs, partition: name, to } = entry;
     const partition = this.#partitions.of(name);
     partition.isCut = true;
-    if (entry.kind === 'cutting') {
+    if (to >= beyondAnyEnd) {
+      if (entry.kind !== 'cut') return;
+      const what = `what lies before ${to} was deleted, it was said, and the log never went so far`;
+      this.#findings.report('cut-not-done', atMs, name, what);
+    } else if (entry.kind === 'cutting') {
       partition.cutsTo.push(to < 0 ? Infinity : to);
     } else if (entry.kind === 'cut') {
       const least = to < 0 ? entry.asked.end : to;
@@ -50,14 +57,38 @@ export class JudgeOfDeletions {
     }
   }
 
+  /** Records count as deleted once a client was told so. */
+  start({ atMs, partition: name, startOffset }: TimedEntry & { kind: 'read' }): void {
+    const { toldStarts } = this.#partitions.of(name);
+    if (startOffset > (toldStarts.at(-1)?.start ?? 0)) toldStarts.push({ atMs, start: startOffset });
+  }
+
+  clockSet(): void {
+    this.#isClockSet = true;
+  }
+
   /** Retention must not remove what is to be kept. */
-  checkKept(name: PartitionName, { finalStart, isCut, keptBytes, sizes }: JudgedPartition, atMs: number): void {
+  checkKept(name: PartitionName, partition: JudgedPartition, atMs: number): void {
+    const { finalStart, isCut, keptBytes, keptMs, sizes } = partition;
     if (isCut || finalStart <= 0) return;
+    if (keptMs > 0) return this.#checkAges(name, partition);
     let left = 0;
     for (const [baseOffset, bytes] of sizes) if (baseOffset >= finalStart) left += bytes;
     if (left >= keptBytes) return;
     const what = `${left} bytes are left behind ${finalStart} where ${keptBytes} are to be kept`;
     this.#findings.report('kept-too-little', atMs, name, what);
+  }
+
+  /** A record was sent no later than at its own time. */
+  #checkAges(name: PartitionName, { keptMs, shown, sent, toldStarts }: JudgedPartition): void {
+    if (this.#isClockSet) return;
+    for (const [offset, value] of shown) {
+      const { sentMs } = sent.get(value) ?? {};
+      const told = toldStarts.find(({ start }) => start > offset);
+      if (sentMs === undefined || !told || told.atMs - sentMs >= keptMs) continue;
+      const what = `${value} at ${offset} is gone after ${Math.round(told.atMs - sentMs)} ms where ${keptMs} ms are kept`;
+      this.#findings.report('kept-too-little', told.atMs, name, what);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ interface SentValue {
   readonly producer: string;
   readonly as: ProducerKind;
   readonly index: number;
+  readonly sentMs: number;
   ackedAt: number;
   /** Every attempt so far was refused: no broker has stored it. */
   isUnstored: boolean | undefined;
@@ -22,6 +23,10 @@ export class JudgedPartition {
   isBounded = false;
   /** What retention by size must leave. */
   keptBytes = 0;
+  /** What retention by time must leave; 0: it leaves everything. */
+  keptMs = 0;
+  /** When a client was first told that the log begins there, in the order of both. */
+  readonly toldStarts: { readonly atMs: number; readonly start: number }[] = [];
   /** A client requested a deletion of records, so what remains says nothing about retention. */
   isCut = false;
   readonly sizes = new Map<number, number>();

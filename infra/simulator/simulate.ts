@@ -20,20 +20,22 @@ import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
 import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { finalConsumer } from './judge-records.ts';
+import { drawRetention, keptBytes } from './kept-topics.ts';
 import { Liveness } from './liveness.ts';
 import type { Plant } from './plant.ts';
 import { noteDeaths } from './quiet-deaths.ts';
 import { loseMembers, moveLogs, moveSeats, seamlessHoldMs } from './quiet-move.ts';
 import { watchPolls } from './quiet-poll.ts';
 import { watchCatalogues } from './catalogue-audit.ts';
-import { auditDeleted, auditKept, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
+import { auditDeleted, auditKept, auditOverdue, auditStorage, partitionsMax, unfreedTopics } from './storage-audit.ts';
 import { watchEmptied } from './said-empty.ts';
 import { watchPlaces } from './watch-places.ts';
 import { takeTimeToDecode } from './recoding.ts';
+import type { SimTopic } from './topic-plan.ts';
 import { Supervisor } from './supervisor.ts';
 import { drawLimits } from './tight-limits.ts';
-import { keptBytes, TopicRoom } from './topic-room.ts';
-import { clusterIds, World, type WorldSettings } from './world.ts';
+import { TopicRoom } from './topic-room.ts';
+import { clusterIds, segmentsDirectory, World, type WorldSettings } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -96,6 +98,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'told-power': 1600,
   'slow-delete': 900,
   'go-over': 2200,
+  'disk-keeps': 2200,
 };
 /** Worlds in which clients shorten logs; 3 by default. */
 const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
@@ -187,6 +190,8 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   const isGood = liveness.isGood;
   if (isGood) await watchCatalogues(world, supervisor);
   if (!mayCorrupt && isGood) await moveLogs(world, supervisor, topics);
+  if (!mayCorrupt && isGood) topics.tellKept();
+  world.disks.of(segmentsDirectory).refusesRemoval = () => false;
   topics.stopSending();
   if (!mayCorrupt && !isGood) history.add({ kind: 'stuck', what: liveness.missing() });
   else if (!mayCorrupt) {
@@ -243,13 +248,17 @@ async function audit(world: World, supervisor: Supervisor, topics: TopicRoom): P
   const pks = new Set<string>();
   for (const { topicId } of known) for (let i = 0; i < partitionsMax; i++) pks.add(logPk(topicId, i));
   const bounded = topics.topics.filter(({ isDeleted, isBounded, isCutOnly }) => isBounded && !isCutOnly && !isDeleted);
-  const kept = bounded.flatMap(({ topicId, partitions }) =>
-    Array.from({ length: partitions }, (_, i) => logPk(topicId, i)),
-  );
+  const logsOf = ({ topicId, partitions }: SimTopic): string[] =>
+    Array.from({ length: partitions }, (_, i) => logPk(topicId, i));
+  await loop.run(loop.nowMs + stuckAfterMs, () => topics.isKeptTold);
+  if (!topics.isKeptTold) history.add({ kind: 'stuck', what: 'no topic is told how much of it is kept' });
+  const bySize = bounded.filter(({ keptMs }) => keptMs === undefined).flatMap(logsOf);
+  const byTime = bounded.filter(({ keptMs }) => keptMs !== undefined);
   const look = async (): Promise<string[]> => [
     ...(await auditStorage(world, [...pks])),
     ...(await auditDeleted(world, freed)),
-    ...(await auditKept(world, kept, keptBytes)),
+    ...(await auditKept(world, bySize, keptBytes)),
+    ...(await auditOverdue(world, byTime.flatMap(logsOf), byTime[0]?.keptMs ?? 0)),
   ];
   const backlogs = (): string[] => supervisor.brokers().flatMap((broker) => broker.backlog() ?? []);
   await loop.run(loop.nowMs + stuckAfterMs, () => backlogs().length === 0);
@@ -385,6 +394,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     },
     // In one of three worlds all of them: what is lost or held is then often on both sides of it.
     nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
+    retention: drawRetention(seed, scenario),
     cutsTopics: below(seededRandom(seed ^ 0xc077), cutOneOf[scenario] ?? 3) === 0,
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,

@@ -9,7 +9,7 @@ import { decodeBrokerSession, brokerSessionsPk } from '../../engine/controller/r
 import { deletedTopicSkPrefix } from '../../engine/controller/rows/deleted-topic.ts';
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
-import { logPk } from '../../engine/log/rows/log-state.ts';
+import { decodeLogState, logPk, logStateSk } from '../../engine/log/rows/log-state.ts';
 import type { Row } from '../../engine/ports.ts';
 import type { World } from './world.ts';
 
@@ -17,6 +17,9 @@ import type { World } from './world.ts';
 export const partitionsMax = 32;
 
 const nothing = { segments: 0, bytes: 0 };
+/** Retention removes at a look what it knew at the one before; and a look takes its time. */
+const looksMin = 3;
+const lookMsMax = 1000;
 
 /** Sentences about what is wrong; none when all is well. `logPks`: partition keys of every log there ever was. */
 export async function auditStorage(world: World, logPks: readonly string[]): Promise<string[]> {
@@ -83,6 +86,24 @@ export async function auditKept(world: World, logPks: readonly string[], keptByt
     const bytes = rows.slice(1).reduce((sum, row) => sum + decodeSegment(row).bytes, 0);
     if (bytes >= keptBytes)
       wrong.push(`${pk} holds ${bytes} bytes behind its first segment, where ${keptBytes} are kept`);
+  }
+  return wrong;
+}
+
+/** Segments that are read still, and that retention by time should have removed at two looks or more. */
+export async function auditOverdue(world: World, logPks: readonly string[], keptMs: number): Promise<string[]> {
+  const wrong: string[] = [];
+  const overdueMs = world.loop.wallMs - keptMs - looksMin * world.settings.log.retentionIntervalMs - lookMsMax;
+  for (const pk of logPks) {
+    const rows = await allRows(world, pk);
+    const state = rows.find(({ sk }) => sk === logStateSk);
+    const start = state ? decodeLogState(state).startOffset : 0;
+    for (const row of rows) {
+      if (!row.sk.startsWith(segmentSkPrefix)) continue;
+      const { endOffset, maxTimestamp } = decodeSegment(row);
+      if (endOffset <= start || maxTimestamp < 0 || maxTimestamp > overdueMs) continue;
+      wrong.push(`${pk} holds records up to ${endOffset} that are older than ${keptMs} ms`);
+    }
   }
   return wrong;
 }

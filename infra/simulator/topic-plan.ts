@@ -10,6 +10,8 @@ export interface SimTopic {
   readonly isBounded: boolean;
   /** Clients delete them, and nothing else does. */
   readonly isCutOnly: boolean;
+  /** What retention by time leaves; absent where it does not apply. */
+  readonly keptMs: number | undefined;
   /** Compressed batches are stored uncompressed. */
   readonly isRecoded: boolean;
   isDeleted: boolean;

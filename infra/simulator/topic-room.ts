@@ -8,6 +8,7 @@ import { Cutter } from './cutter.ts';
 import { type Door, noAnswer } from './door.ts';
 import type { Doors } from './doors.ts';
 import { IdempotentProducer } from './idempotent-producer.ts';
+import { firstConfigs, type KeptConfigs, keptBytes, retentionConfigs } from './kept-topics.ts';
 import { MemberGroup } from './member-group.ts';
 import { partitionName } from './partition-name.ts';
 import { keptPlain } from './recoding.ts';
@@ -20,13 +21,12 @@ import { clusterIds, type World } from './world.ts';
 
 const retryMs = 200;
 const topicsMax = 5;
-/** For each log of a bounded topic. */
-export const keptBytes = 3000;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
 /** With several gateways: a reader that rereads the same again and again, and meets what another client has deleted. */
 const rewindersMax = 1;
+type TopicKind = Pick<SimTopic, 'isBounded' | 'isCutOnly' | 'isRecoded' | 'keptMs'>;
 const again = { pauseMs: 50, rewinds: true, maxWaitMs: 100 };
 /** Of answers: in half of all topics a few batches, of which some partitions have more. */
 const limitsOf = [
@@ -52,6 +52,8 @@ export class TopicRoom {
   readonly #random: Random;
   /** By cluster; empty where each producer has its own id. */
   readonly #ids: ReadonlyMap<string, SharedId>;
+  /** What topics are to be told about what is kept of them, by name. */
+  readonly #untold = new Map<string, KeptConfigs>();
   #count = 0;
   isOver = false;
 
@@ -75,7 +77,10 @@ export class TopicRoom {
     const isCutOnly = isBounded && this.#world.settings.cutsTopics;
     const isKept = isBounded && !isCutOnly;
     const isRecoded = !isBounded && this.#world.settings.recodes;
-    const configs = { ...(isKept ? { 'retention.bytes': String(keptBytes) } : {}), ...(isRecoded ? keptPlain : {}) };
+    const { retention } = this.#world.settings;
+    const kept = isKept ? retentionConfigs(retention) : {};
+    const keptMs = isKept ? retention.keptMs : undefined;
+    const configs = { ...(retention.afterMs === 0 ? kept : {}), ...(isRecoded ? keptPlain : {}) };
     const attempt = (): void => {
       if (this.isOver) return;
       this.#door.request(
@@ -85,17 +90,53 @@ export class TopicRoom {
         },
         (made) => {
           if (made === noAnswer || made instanceof Error) this.#world.loop.schedule(retryMs, attempt);
-          else this.#settle(made, { isBounded, isCutOnly, isRecoded }, done);
+          else {
+            this.#settle(made, { isBounded, isCutOnly, isRecoded, keptMs }, done);
+            if (isKept && retention.afterMs > 0) {
+              this.#untold.set(name, firstConfigs);
+              this.#world.loop.schedule(retention.afterMs, () => this.#keep(name));
+            }
+          }
         },
       );
     };
     attempt();
   }
 
-  #settle(entry: TopicEntry, kind: Pick<SimTopic, 'isBounded' | 'isCutOnly' | 'isRecoded'>, done: () => void): void {
+  /** Says how much is kept, until that is known. */
+  #keep(name: string): void {
+    const configs = this.#untold.get(name);
+    if (!configs || this.topics.find((topic) => topic.name === name)?.isDeleted) return;
+    this.#door.request(
+      ({ engine }) => engine.alterConfigs(name, () => configs),
+      (altered) => {
+        if (altered !== noAnswer && !(altered instanceof Error) && this.#untold.get(name) === configs)
+          this.#untold.delete(name);
+        else this.#world.loop.schedule(retryMs, () => this.#keep(name));
+      },
+    );
+  }
+
+  /** When all is quiet: what is kept of topics that were not told before. */
+  tellKept(): void {
+    const { retention } = this.#world.settings;
+    if (retention.afterMs === 0) return;
+    for (const { name, isBounded, isCutOnly, isDeleted } of this.topics) {
+      if (!isBounded || isCutOnly || isDeleted) continue;
+      const isAsking = this.#untold.has(name);
+      this.#untold.set(name, retentionConfigs(retention));
+      if (!isAsking) this.#keep(name);
+    }
+  }
+
+  get isKeptTold(): boolean {
+    return this.topics.every(({ name, isDeleted }) => isDeleted || !this.#untold.has(name));
+  }
+
+  #settle(entry: TopicEntry, kind: TopicKind, done: () => void): void {
     // Created when all is over: its clients would continue when the others have been told to stop.
     if (this.isOver) return;
-    const { isBounded, isCutOnly } = kind;
+    const { isBounded, isCutOnly, keptMs } = kind;
     const { name, topicId, clusterId } = entry;
     const partitions = entry.partitions.length;
     const topic: SimTopic = { name, clusterId, topicId, partitions, ...kind, isDeleted: false };
@@ -107,7 +148,7 @@ export class TopicRoom {
         kind: 'topic',
         partition: partitionName(topicId, i),
         isBounded,
-        ...(isCutOnly ? { isCutOnly } : isBounded ? { keptBytes } : {}),
+        ...(isCutOnly ? { isCutOnly } : isBounded ? (keptMs === undefined ? { keptBytes } : { keptMs }) : {}),
       });
     }
     const label = name.slice(name.indexOf('.') + 1);

@@ -13,6 +13,7 @@ import { Bucket } from './bucket.ts';
 import { Calm } from './calm.ts';
 import { EventLoop } from './event-loop.ts';
 import { History, type PartitionName } from './history.ts';
+import type { Retention } from './kept-topics.ts';
 import type { Plant } from './plant.ts';
 import { SimProcess } from './process.ts';
 import { Disks } from './process-disk.ts';
@@ -61,6 +62,8 @@ export interface WorldSettings {
   readonly pageRows: number | undefined;
   /** For producer ids whose sequences begin just before they wrap around to 0. */
   readonly nearEndOneOf: number;
+  /** Of bounded topics. */
+  readonly retention: Retention;
   /** Whether clients shorten the logs that retention shortens otherwise. */
   readonly cutsTopics: boolean;
   /** Whether one topic is kept in another codec than what some send to it. */

@@ -27,7 +27,8 @@ export type DiskFaultPlan =
     }
   /** Only `afterBytes` of the next write arrive, and the caller is not told how much. */
   | { readonly on: 'write'; readonly error: 'io'; readonly afterBytes?: number; readonly path?: string }
-  | { readonly on: 'read' | 'datasync'; readonly error: 'io'; readonly path?: string };
+  /** The path of a directory for syncDirectory. */
+  | { readonly on: 'read' | 'datasync' | 'syncDirectory'; readonly error: 'io'; readonly path?: string };
 
 export interface MemoryDiskOptions {
   /** Writes that would exceed it throw DiskFull. */
@@ -121,6 +122,7 @@ export class MemoryDisk implements Disk {
     const boot = this.#boot;
     await this.#latency?.('syncDirectory');
     this.checkBoot(boot, directory);
+    if (this.takePlan('syncDirectory', directory)) throw new DiskFault(`sync ${directory}: EIO`);
     for (const path of this.#durableFiles.keys()) {
       if (dirname(path) === directory && !this.#files.has(path)) this.#durableFiles.delete(path);
     }
