@@ -1,7 +1,8 @@
 /**
  * Takes back logs that were sealed for a planned move that never came: because their release failed, for example while
- * the segment store was away, or because the mover died between the release and the new owner's row. A released log does not open again at the epoch that was given up. Without this, nobody would
- * serve it until a controller decides again, and there may be no live controller.
+ * the segment store was away, or because the mover died between the release and the new owner's row. A released log does
+ * not open again at the epoch that was given up. Without this, nobody would serve it until a controller decides again, and
+ * there may be no live controller.
  *
  * The broker itself writes the new epoch, on the condition that the placement is still the one that was given up. A
  * mover that was merely slow finds another epoch than the one it had released, and lets go (commit-moves.ts). Only one

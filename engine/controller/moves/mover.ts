@@ -83,7 +83,11 @@ export class Mover {
     // again.
     const checks = brokers.unchanged([owner]);
     const released = await this.#release(owner, open, epochs);
-    if (released === 'refused') return { moved: 0, putOff: open.length };
+    if (released === 'refused') {
+      // It takes its logs back at the next epoch, if it has not done so already.
+      shards.outdated(new Set(open.map((move) => move.topicId)));
+      return { moved: 0, putOff: open.length };
+    }
     if (released === 'owner-gone') return nothing;
     const unchanged = (): StoreOp[] => checks;
     const rules = { unchanged, releasedEpoch: (move: PlanMove) => epochs.get(move) };

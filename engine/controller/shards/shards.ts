@@ -227,6 +227,16 @@ export class ShardTable {
     return partitions?.[partition]?.leaderEpoch ?? -1;
   }
 
+  /**
+   * A broker may have changed the placement of these topics (broker/take-back.ts): their shards are read again before
+   * anybody plans with them. A controller that is alone follows no changes, because nobody else makes any.
+   */
+  outdated(topicIds: Iterable<Uuid>): void {
+    for (const topicId of topicIds) {
+      for (const shard of this.#shards) if (shard.placements.has(topicId)) shard.stale = true;
+    }
+  }
+
   /** Takes all shards, whoever owns them, and reads them. Repeats until no other controller interferes. */
   async takeAll(): Promise<void> {
     for (;;) {
