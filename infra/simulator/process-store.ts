@@ -80,6 +80,8 @@ export class SimStore {
   readonly heldReads = new Map<SimProcess, HeldRead>();
   /** When it was last anything but quick and reliable for some process. */
   troubledAtMs = 0;
+  /** When the last write that a trap holds back will have had its effect, also after the traps are gone. */
+  lateUntilMs = 0;
   readonly rows: MemoryStore;
   readonly #random: Random;
   readonly #loop: EventLoop;
@@ -195,6 +197,7 @@ export class SimStore {
       throw new StoreUnavailable('the request was lost');
     }
     this.#loop.schedule(when === 'before' ? delayMs / 2 : delayMs + lateMs + replyDelayMs / 2, act);
+    this.lateUntilMs = Math.max(this.lateUntilMs, this.#loop.nowMs + delayMs + lateMs + replyDelayMs);
     return lateMs;
   }
 }

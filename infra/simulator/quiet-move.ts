@@ -36,7 +36,8 @@ export async function moveLogs(world: World, supervisor: Supervisor, { topics }:
     live
       .flatMap(({ topicId }) => supervisor.parent.catalogue.byId(topicId)?.partitions ?? [])
       .filter((place) => place.brokerId === brokerId).length;
-  await loop.run(loop.nowMs + answersMs);
+  // A controller whose write is still held back has to wait for it, with logs that have been released.
+  await loop.run(Math.max(loop.nowMs, world.store.lateUntilMs) + answersMs);
   const slot = settings.slots.find(({ brokerId }) => placesOf(brokerId) > 0);
   if (!slot) return;
   const { brokerId } = slot;
