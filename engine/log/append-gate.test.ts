@@ -33,6 +33,22 @@ it('holds back the batches behind a first batch whose write found no room', asyn
   expect(await world.append(log, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 2 });
 });
 
+it('takes what follows a batch that another owner has stored while the log was away', async () => {
+  const world = new World({ freeBytesFloor: 1000, freeSpaceIntervalMs: 10 });
+  const [one, two] = [await world.startSession(1), await world.startSession(2)];
+  const first = await world.open(one, 2);
+  world.disk.isTaken = true;
+  expect(await world.append(first, numbered(0))).toMatchObject({ errorCode: logErrorCode.volumeFull });
+  world.disk.isTaken = false;
+  await world.clock.advance(20);
+  await world.run(one.release([first]));
+  const second = await world.open(two, 3);
+  expect(await world.append(second, numbered(0))).toMatchObject({ errorCode: 0 });
+  await world.run(two.release([second]));
+  const third = await world.open(one, 4);
+  expect(await world.append(third, numbered(1))).toMatchObject({ errorCode: 0, baseOffset: 1 });
+});
+
 it('refuses what waits for a roll-up that never comes, and takes it when there is room again', async () => {
   const world = new World({ rollUpBytes: 1024, unrolledBytesMax: 1024, waitingMsMax: 3000 });
   let isAway = true;

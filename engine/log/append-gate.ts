@@ -98,7 +98,7 @@ export class AppendGate {
     } else if (!this.#checkFree()) {
       this.noteRefused(log, batch, header.producerId);
       done(refusal(logErrorCode.volumeFull, log.startOffset, nearlyFull));
-    } else if (header.producerId >= 0 && this.#isEarly(log, batch)) {
+    } else if (this.#isEarly(log, batch, header.producerId)) {
       done(refusal(logErrorCode.kafkaStorageError, log.startOffset, 'an earlier batch of this producer found no room'));
     } else if (this.#waiting.length === 0 && this.#hasRoom()) {
       log.take(batch, header, nowMs, done, frame);
@@ -194,8 +194,14 @@ export class AppendGate {
     this.#gaps.add({ topicId, partition, records }, this.#clock.monotonicMs());
   }
 
-  #isEarly({ topicId, partition }: OwnedLog, records: Buffer): boolean {
-    return this.#gaps.count > 0 && this.#gaps.isEarly({ topicId, partition, records }, this.#clock.monotonicMs());
+  /**
+   * Where the log knows the producer by now, what was refused here has been stored: by another owner, while the log was
+   * away.
+   */
+  #isEarly(log: OwnedLog, records: Buffer, producerId: number): boolean {
+    if (producerId < 0 || this.#gaps.count === 0 || log.knowsProducer(producerId)) return false;
+    const { topicId, partition } = log;
+    return this.#gaps.isEarly({ topicId, partition, records }, this.#clock.monotonicMs());
   }
 
   #keepWaiting(kept: WaitingAppend[]): void {
