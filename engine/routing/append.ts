@@ -228,8 +228,12 @@ export class AppendRouter {
       route.sentLink = link;
       route.proven = false;
     }
-    do this.#fill(route, link);
-    while (route.queue.length > 0 && route.proven);
+    let before: number;
+    do {
+      before = route.queue.length;
+      this.#fill(route, link);
+      // A full frame is sent at once, and a link that has just closed gives it back at once: to fill on would never end.
+    } while (route.proven && route.queue.length > 0 && route.queue.length < before);
   }
 
   /**
