@@ -204,8 +204,8 @@ export interface ObservedLease {
 /**
  * One look at a lease. `nowMs` is the observer's monotonic time after the read. A verdict of dead is only a suspicion,
  * because a renewal may have been written after the read: the fencing transaction must also check the lease row's
- * version. Returns undefined when there is no row, so no holder to wait for. A damaged row never
- * makes a lease end earlier: two owners might then acknowledge.
+ * version. Returns undefined when there is no row, so no holder to wait for. A damaged row never makes a lease end earlier:
+ * two owners might then acknowledge.
  */
 export function observe(
   seen: ObservedLease | undefined,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { AppendResult } from '../engine.ts';
 import { errorCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { batchOf, keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
+import { routingDefaults } from './settings.ts';
 
 interface Sent {
   readonly id: number;
@@ -75,6 +76,17 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(codes(...sent).every((code) => code === 0)).toBe(true);
     expect(w.broker(1).count(0)).toBe(1 + 4);
+  });
+
+  it('that the link to their broker refuses at once do not keep the turn from ending', async () => {
+    const link = { ...routingDefaults.link, inFlightMax: 1, queuedBytesMax: 100 };
+    const w = await world([1], { produceBytesMax: 200, link });
+    append(w, 0);
+    await w.clock.settle();
+    const sent = [1, 2, 3, 4, 5, 6, 7].map((id) => append(w, id));
+    await w.clock.advance(1000);
+    expect(ids(w)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(codes(...sent).every((code) => code === 0)).toBe(true);
   });
 
   it('wait for an owner, and are sent in order once there is one', async () => {
