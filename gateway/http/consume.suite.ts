@@ -90,6 +90,9 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, 'from=4&partition=0')).values).toEqual(range(4, 10));
       expect((await read(topic, 'from=-3')).values).toEqual(range(7, 10));
       expect((await read(topic, `from=${new Date(1_700_000_006_000).toISOString()}`)).values).toEqual(range(6, 10));
+      for (const time of ['0001-01-01T00:00:00Z', '1969-12-31T23:59:59.999Z', '1969-12-31T23:59:59.997Z']) {
+        expect((await read(topic, `from=${time}`)).values, time).toEqual(range(0, 10));
+      }
       expect((await read(topic, 'from=yesterday')).json).toMatchObject({ code: 'invalid-request', field: 'from' });
       expect((await read(topic, 'partitions=0,9')).json).toMatchObject({
         code: 'invalid-request',

@@ -62,9 +62,12 @@ export async function resolveStart(
       }));
     }
     case 'time': {
-      // No record of this partition is that new: start at its end.
-      const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
+      // To ListOffsets such a number would mean something else, or nothing.
+      if (start.timestampMs < 0) return listOffsets(context, topic, partitions, earliestTimestamp);
+      // No record of this partition is that new: start at its end, as it was before the search, which may have missed a
+      // record written meanwhile.
       const latest = await listOffsets(context, topic, partitions, latestTimestamp);
+      const byTime = await listOffsets(context, topic, partitions, start.timestampMs);
       return byTime.map((position, i) => (position.offset < 0 ? latest[i]! : position));
     }
   }
