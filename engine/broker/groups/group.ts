@@ -164,7 +164,9 @@ export class Group {
     old.session.cancel();
     this.members.delete(old.memberId);
     this.members.set(member.memberId, member);
-    this.#memberBytes += heldMemberBytes(member) - heldMemberBytes(old);
+    // Not always the same: a member that is put back may have had other strategies.
+    this.#countSupport(old, -1);
+    this.#countSupport(member, 1);
     if (this.leader === old.memberId) this.leader = member.memberId;
     this.staticMembers.set(old.instanceId, member.memberId);
     if (this.pendingSyncs.delete(old.memberId)) this.pendingSyncs.add(member.memberId);

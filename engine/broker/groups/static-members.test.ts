@@ -70,6 +70,22 @@ describe('static members', () => {
     expect(await on.state()).toBe('Stable');
   });
 
+  it('keep the former strategies as well when the new id cannot be stored', async () => {
+    const on = await bench();
+    const join = on.join({ groupInstanceId: 'i0', protocols: protocols('range', 'sticky') });
+    await on.clock.advance(250);
+    await on.sync(join.response!.memberId, 1, {}, 'i0').done;
+    on.log.failWith = new DiskFull('no space');
+    const changed = { groupInstanceId: 'i0', protocols: protocols('range', 'cooperative-sticky') };
+    expect((await on.join(changed).done).errorCode).toBe(volumeFullCode);
+    on.log.failWith = undefined;
+    const codeFor = async (name: string): Promise<number> =>
+      (await on.join({ protocols: protocols(name) }).done).errorCode;
+    expect([await codeFor('sticky'), await codeFor('cooperative-sticky')]).toEqual([79, 23]);
+    expect((await on.join(changed).done).errorCode).toBe(0);
+    expect([await codeFor('sticky'), await codeFor('cooperative-sticky')]).toEqual([23, 79]);
+  });
+
   it('take part in a rebalance that begins while their new id is being stored', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
