@@ -106,14 +106,12 @@ const nothing = Buffer.alloc(0);
 interface Current {
   /** Index of the answer's segment being read. */
   segment: number;
-  /** -1: from where the fetch asks. */
-  offset: number;
   bytes: number;
   readonly records: Buffer[];
   readonly frames: SharedFrame[];
 }
 
-const beginning = (): Current => ({ segment: 0, offset: -1, bytes: 0, records: [], frames: [] });
+const beginning = (): Current => ({ segment: 0, bytes: 0, records: [], frames: [] });
 
 class LocatedReads {
   readonly #near: NearSegments;
@@ -193,12 +191,11 @@ class LocatedReads {
 
   #read(answer: Answered, segment: LocatedSegment): Buffer | Promise<Buffer> {
     const asked = this.#asked.get(keyOf(answer))!;
-    const { offset, bytes } = this.#current;
     const isFirst = this.#bytes === 0;
-    const room = Math.min(asked.maxBytes - bytes, this.#bytesMax - this.#bytes);
+    const room = Math.min(asked.maxBytes - this.#current.bytes, this.#bytesMax - this.#bytes);
     // The owner used an estimate, so no room may be left.
     if (!isFirst && room <= 0) return nothing;
-    return this.#near.read(segment, offset < 0 ? asked.offset : offset, Math.max(0, room), isFirst);
+    return this.#near.read(segment, asked.offset, Math.max(0, room), isFirst);
   }
 
   /** Passes on an answer that already has its records, if any. */
@@ -217,8 +214,7 @@ class LocatedReads {
       this.#bytes += found.length;
       this.#turnBytes += found.length;
       this.#current.bytes += found.length;
-      this.#current.offset = offsetBehind([found], segment.baseOffset);
-      const isRead = this.#current.offset >= segment.endOffset;
+      const isRead = offsetBehind([found], segment.baseOffset) >= segment.endOffset;
       if (isRead && ++this.#current.segment < answer.segments!.length) return;
     }
     this.#end(answer);

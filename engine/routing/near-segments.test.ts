@@ -180,6 +180,18 @@ describe('a gateway on the machine of its brokers', () => {
     );
   });
 
+  it('leaves out no batch that does not fit any more, even if the next segment begins with a smaller one', async () => {
+    const at = await gateway(13);
+    const { highWatermark } = at.logs[0]!;
+    for (let from = 0; from < highWatermark; from++) {
+      for (let bytesMax = 150; bytesMax < 1500; bytesMax += 70) {
+        const [fetched] = await read(at, [from], 1 << 20, bytesMax);
+        const found = await valuesFrom(fetched!, from);
+        expect(at.values[0]!.slice(from, from + found.length)).toEqual(found);
+      }
+    }
+  });
+
   it('asks the owner for records if a segment holds two leader epochs', async () => {
     const world = new World({ mergeBytesMax: 100 });
     const first = await world.startSession();
@@ -383,6 +395,23 @@ describe('who reads on', () => {
     const [fetched] = await reading;
     expect(await valuesFrom(fetched!, endOffset)).toEqual(at.values[0]!.slice(endOffset, behind(fetched!)));
     expect(at.routing.metrics()).toMatchObject({ nearFailed: 0 });
+  });
+
+  it('asks once for the place of the next records if no file can be read, and then for the records', async () => {
+    let isAway = false;
+    const at = await gateway(20, (segments) => ({
+      ...segments,
+      open(fileId) {
+        if (isAway) throw new DiskFault('EACCES');
+        return segments.open(fileId);
+      },
+    }));
+    const offset = behind((await readOn(at, [0]))[0]!);
+    isAway = true;
+    const { endOffset } = at.logs[0]!.locate(offset, 1)[0]!;
+    const [fetched] = await readOn(at, [endOffset]);
+    expect(await valuesFrom(fetched!, endOffset)).toEqual(at.values[0]!.slice(endOffset, behind(fetched!)));
+    expect(at.requests.map(({ readsSegments }) => readsSegments)).toEqual([true, true, false]);
   });
 
   it('gets the records before damage', async () => {
