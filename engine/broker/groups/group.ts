@@ -236,7 +236,6 @@ export class Group {
     this.protocol = this.members.size > 0 ? this.nextProtocol() : null;
     this.readSubscriptions();
     this.transitionTo(this.members.size > 0 ? 'CompletingRebalance' : 'Empty', wallMs);
-    this.pendingSyncs.clear();
   }
 
   readSubscriptions(): void {

@@ -70,6 +70,21 @@ describe('LogWriter', () => {
     await Promise.all(Array.from({ length: 9 }, () => writer.write([record('x'.repeat(100))], () => {})));
   });
 
+  it('appends nothing more of a write that was refused half way', async () => {
+    const log = new HeldLog();
+    const writer = writerOn(log);
+    const append = log.append.bind(log);
+    let appends = 0;
+    log.append = async (records) => {
+      if (++appends === 2) throw new Overloaded('full');
+      await append(records);
+    };
+    const texts = ['a', 'b', 'c'].map((each) => each.repeat(60));
+    await expect(writer.write(texts.map(record), () => {})).rejects.toBeInstanceOf(AppendUnsure);
+    await writer.write([record('d')], () => {});
+    expect(await textsIn(log)).toEqual([texts[0], 'd']);
+  });
+
   it('reports a write of many appends once all of it is there', async () => {
     const log = new HeldLog();
     const writer = writerOn(log);

@@ -72,7 +72,6 @@ function refuse(group: Group, request: OffsetCommitRequest): number {
   if (group.state === 'Dead') return errorCode.coordinatorNotAvailable;
   if (generation < 0 && group.state === 'Empty') return errorCode.none;
   // Only members may change the offsets of a group that has members.
-  if (generation < 0 && request.memberId === '' && request.groupInstanceId === null) return errorCode.unknownMemberId;
   const refused = group.checkMember(request.memberId, request.groupInstanceId);
   if (refused !== errorCode.none) return refused;
   if (generation !== group.generation) return errorCode.illegalGeneration;

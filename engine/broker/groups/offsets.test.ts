@@ -260,6 +260,47 @@ describe('retention', () => {
     expect(next.coordinator.groupCount()).toBe(0);
   });
 
+  it('looks at all groups, some in each turn', async () => {
+    const on = await bench({ settings: { retentionGroupsPerTurn: 1 } });
+    for (const groupId of ['a', 'b', 'c']) await on.commit(1, { groupId });
+    await on.clock.advance(7 * day + 600_000);
+    expect(on.coordinator.groupCount()).toBe(0);
+    await on.commit(1);
+    await on.clock.advance(7 * day + 600_000);
+    expect(on.coordinator.groupCount()).toBe(0);
+  });
+
+  it('spares what an empty group committed long ago, as long as it is not empty for long', async () => {
+    const on = await bench({ settings: { sessionTimeoutMsMax: 1e9 } });
+    const join = on.join({ version: 3, sessionTimeoutMs: 1e9 });
+    await on.clock.advance(250);
+    const { memberId } = join.response!;
+    await on.sync(memberId, 1).done;
+    await on.commit(1, { memberId, generation: 1 });
+    await on.clock.advance(5 * day);
+    await on.leave(memberId);
+    await on.clock.advance(5 * day);
+    expect(await on.fetch()).toBe(1);
+    await on.clock.advance(2 * day + 600_000);
+    expect(await on.fetch()).toBe(-1);
+  });
+
+  it('counts from the commit in a simple group that had no offsets when it was written down', async () => {
+    const on = await bench({ settings: { checkpointBytes: 1 } });
+    await on.commit(1);
+    const topics = [{ name: 't', partitions: [{ partitionIndex: 0 }] }];
+    await on.coordinator.offsetDelete(0, { groupId: 'g', topics }, client);
+    await on.clock.settle();
+    on.coordinator.close();
+    const next = await bench({ on });
+    expect(next.coordinator.groupCount()).toBe(1);
+    await next.commit(2, { partition: 1 });
+    await next.clock.advance(5 * day);
+    await next.commit(3);
+    await next.clock.advance(3 * day);
+    expect([await next.fetch('t', 0), await next.fetch('t', 1)]).toEqual([3, -1]);
+  });
+
   it('keeps offsets of topics that members read and drops others', async () => {
     const on = await bench({ settings: { sessionTimeoutMsMax: 1e9, offsetsRetentionMs: day } });
     const join = on.join({ version: 3, sessionTimeoutMs: 1e9 });

@@ -127,6 +127,41 @@ describe('static members', () => {
     expect(await on.state()).toBe('CompletingRebalance');
   });
 
+  it('leave the lead to one that has joined when the leader misses a rebalance', async () => {
+    const on = await bench();
+    const { ids, leader } = await staticGroup(on, 2);
+    const other = ids.find((id) => id !== leader)!;
+    const instance = `i${ids.indexOf(other)}`;
+    const join = on.join({ memberId: other, groupInstanceId: instance, protocols: protocols('range', 'sticky') });
+    await on.clock.advance(5_000);
+    for (const id of ids) await on.heartbeat(id, 1, `i${ids.indexOf(id)}`);
+    expect(join.response).toBeUndefined();
+    for (let i = 0; i < 5; i++) {
+      await on.clock.advance(5_000);
+      await on.heartbeat(leader, 1, `i${ids.indexOf(leader)}`);
+    }
+    expect(join.response).toMatchObject({ errorCode: 0, generationId: 2, leader: other });
+    expect(join.response!.members).toHaveLength(2);
+  });
+
+  it('wait for each other as long as their sessions last, even if none of them joins', async () => {
+    const on = await bench();
+    const { ids } = await staticGroup(on, 2);
+    const beat = async (ms: number): Promise<void> => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 5_000) {
+        for (const [i, id] of ids.entries()) await on.heartbeat(id, 1, `i${i}`);
+        await on.clock.advance(5_000);
+      }
+    };
+    const { memberId } = await on.join().done;
+    on.join({ memberId });
+    await on.leave(memberId);
+    await beat(70_000);
+    expect(await on.state()).toBe('PreparingRebalance');
+    const joins = ids.map((each, i) => on.join({ memberId: each, groupInstanceId: `i${i}` }));
+    expect((await Promise.all(joins.map((join) => join.done))).map(({ generationId }) => generationId)).toEqual([2, 2]);
+  });
+
   it('fence a former self that is parked', async () => {
     const on = await bench();
     const { ids } = await staticGroup(on, 2);
