@@ -371,6 +371,56 @@ describe('appends', () => {
     expect(ids(w)).toEqual([0, 1, 3]);
   });
 
+  it('wait as long for each former owner, however they waited for an earlier one', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    for (const [id, brokerId] of [1, 2, 1].entries()) {
+      const former = w.broker(brokerId);
+      former.replyMs = () => 400;
+      const sent = append(w, 10 + id, 0, false);
+      await w.clock.settle();
+      w.move(0, 3 - brokerId);
+      const next = append(w, 20 + id);
+      await w.clock.advance(390);
+      expect(codes(sent, next)).toEqual([undefined, undefined]);
+      await w.clock.advance(20);
+      former.replyMs = () => 0;
+      await w.clock.advance(100);
+      expect(codes(sent, next)).toEqual([0, 0]);
+    }
+    expect(w.routing.metrics()['appendUnknownFates']).toBe(0);
+  });
+
+  it('that a broker has when their topic is deleted are answered by it, and then nothing is remembered', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 10;
+    const sent = [append(w, 1), append(w, 2, 0, false)];
+    await w.clock.settle();
+    w.catalogue.removeTopic('c1.orders');
+    const late = append(w, 3);
+    await w.clock.advance(10);
+    expect(codes(...sent, late)).toEqual([0, 0, undefined]);
+    await w.clock.advance(1_000);
+    expect(codes(late)).toEqual([errorCode.unknownTopicId]);
+    expect(w.routing.metrics()['appendRoutes']).toBe(0);
+  });
+
+  it('leave nothing behind when their topic is deleted while a broker has the last of them', async () => {
+    const w = await world([1]);
+    append(w, 0);
+    await w.clock.settle();
+    w.broker(1).replyMs = () => 10;
+    const sent = append(w, 1);
+    await w.clock.settle();
+    w.catalogue.removeTopic('c1.orders');
+    await w.clock.advance(1_000);
+    expect(codes(sent)).toEqual([0]);
+    expect(w.routing.metrics()['appendRoutes']).toBe(0);
+  });
+
   it('are answered within their timeout while a broker is silent, and keep their places', async () => {
     const w = await world([1]);
     append(w, 0);

@@ -116,6 +116,13 @@ export class AppendRouter {
     return this.#queuedBytes;
   }
 
+  /** Partitions of which something is remembered. */
+  get routeCount(): number {
+    let count = 0;
+    for (const routes of this.#routes.values()) count += routes.size;
+    return count;
+  }
+
   append(append: Append): void {
     const route = this.#route(append.topicId, append.partition);
     const bytes = append.records.length;
@@ -463,7 +470,11 @@ export class AppendRouter {
     this.#lookedAfter = [];
     for (const route of looked) {
       route.isLookedAfter = route.flights.length > 0;
-      if (!route.isLookedAfter) continue;
+      if (!route.isLookedAfter) {
+        // The topic was deleted while a broker had something of it.
+        if (!this.#catalogue.byId(route.topicId)) this.#forget(route);
+        continue;
+      }
       this.#lookedAfter.push(route);
       for (const { items, answered } of route.flights) {
         for (let i = answered; i < items.length; i++) this.#endTime(items[i]!, nowMs);

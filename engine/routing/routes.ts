@@ -57,7 +57,7 @@ export function createRouting(parts: RoutingParts): Routing {
     coordinatorRequest: (key, target, request, client) => coordinators.request(key, target, request, client),
     listGroups: (clusterId, request) => coordinators.listGroups(clusterId, request),
     metrics: () => ({
-      ...prefixed('append', { ...appends.metrics, queuedBytes: appends.queuedBytes }),
+      ...prefixed('append', { ...appends.metrics, queuedBytes: appends.queuedBytes, routes: appends.routeCount }),
       ...prefixed('fetch', fetches.metrics),
       ...(parts.near ? prefixed('near', parts.near.metrics) : {}),
       ...prefixed('tail', {

@@ -63,6 +63,7 @@ export interface Bench {
     generationId: number,
     assignments?: Readonly<Record<string, string>>,
     instanceId?: string,
+    protocolType?: string,
   ): Parked<SyncGroupResponse>;
   heartbeat(memberId: string, generationId: number, instanceId?: string): Promise<number>;
   leave(memberId: string, instanceId?: string | null): Promise<number>;
@@ -102,13 +103,13 @@ function benchOf(clock: ManualClock, log: HeldLog, coordinator: GroupCoordinator
     join({ version = 9, ...more } = {}) {
       return parked(coordinator.joinGroup(version, joinRequest(more), client));
     },
-    sync(memberId, generationId, assignments = {}, instanceId) {
+    sync(memberId, generationId, assignments = {}, instanceId, protocolType = 'consumer') {
       const request = {
         groupId: 'g',
         generationId,
         memberId,
         groupInstanceId: instanceId ?? null,
-        protocolType: 'consumer',
+        protocolType,
         protocolName: null,
         assignments: Object.entries(assignments).map(([id, text]) => ({ memberId: id, assignment: Buffer.from(text) })),
       };

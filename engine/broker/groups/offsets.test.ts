@@ -312,6 +312,17 @@ describe('retention', () => {
     expect([await on.fetch('t'), await on.fetch('u')]).toEqual([1, -1]);
   });
 
+  it('keeps the offsets of members that are not consumers: nobody can tell what they read', async () => {
+    const on = await bench({ settings: { sessionTimeoutMsMax: 1e9 } });
+    const join = on.join({ version: 3, sessionTimeoutMs: 1e9, protocolType: 'connect' });
+    await on.clock.advance(250);
+    const { memberId } = join.response!;
+    await on.sync(memberId, 1, {}, undefined, 'connect').done;
+    await on.commit(1, { memberId, generation: 1 });
+    await on.clock.advance(8 * day);
+    expect(await on.fetch()).toBe(1);
+  });
+
   it('obeys the retention time that a commit names, also after a restart', async () => {
     const on = await bench();
     await on.commit(1, { version: 2, retentionMs: 2 * day });

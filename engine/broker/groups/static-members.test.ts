@@ -40,6 +40,15 @@ describe('static members', () => {
     expect(await on.heartbeat(back.memberId, 1, 'i9')).toBe(25);
   });
 
+  it('return with the session timeout that they ask for now', async () => {
+    const on = await bench();
+    await staticGroup(on, 1);
+    const { memberId } = await on.join({ groupInstanceId: 'i0', sessionTimeoutMs: 20_000 }).done;
+    await on.heartbeat(memberId, 1, 'i0');
+    await on.clock.advance(19_000);
+    expect(await on.heartbeat(memberId, 1, 'i0')).toBe(0);
+  });
+
   it('are told to skip the assignment as a returning leader, or are shown the former leader', async () => {
     const on = await bench();
     const { leader } = await staticGroup(on, 2);

@@ -59,6 +59,7 @@ describe('producer state', () => {
   it('lets a later epoch begin at 0 only, and refuses an earlier one', () => {
     const entry = entryAfter(header(4, 1, 3));
     expect(judgeProducer(entry, header(5, 1, 4)).kind).toBe('out-of-order');
+    expect(judgeProducer(entry, header(0, 1, 4)).kind).toBe('accept');
     expect(judgeProducer(entry, header(5, 1, 2)).kind).toBe('old-epoch');
     const bumped = producerAfter(entry, header(0, 1, 4), 200, 1);
     expect(bumped.batches).toHaveLength(1);
