@@ -50,6 +50,14 @@ describe('limiter', () => {
     expect(limiter.produce(id, 'a0', 2000, 0)).toEqual({ delayMs: 2501, quota: 'ingressBytesPerSecondMax' });
   });
 
+  it('delays writers by requests alone, and by the longer of requests and partition', () => {
+    const { limiter } = limiterOf({ requestsPerSecondMax: 1, partitionIngressBytesPerSecondMax: 1000 });
+    expect(limiter.produce(id, 'a0', 2000, 0).delayMs).toBe(0);
+    expect(limiter.produce(id, 'b0', 1, 0)).toEqual({ delayMs: 1000, quota: 'requestsPerSecondMax' });
+    expect(limiter.produce(id, 'a0', 100, 0)).toEqual({ delayMs: 2000, quota: 'requestsPerSecondMax' });
+    expect(limiter.produce(id, 'a0', 5000, 0)).toEqual({ delayMs: 5100, quota: 'partitionIngressBytesPerSecondMax' });
+  });
+
   it('stops charging requests of a client that hammers', () => {
     const { limiter } = limiterOf({ requestsPerSecondMax: 10 });
     let last = limiter.request(id, 0);
@@ -120,6 +128,15 @@ describe('limiter', () => {
     limiter.produce(id, 'debtor', 60_000, 0);
     for (let i = 0; i < 5000; i++) limiter.produce(id, `p${i}`, 1, i * 3);
     expect(limiter.produce(id, 'debtor', 1, 15_000).delayMs).toBeGreaterThan(40_000);
+  });
+
+  it('remembers no more partitions than it may, whatever their debt', () => {
+    const { limiter } = limiterOf({ partitionIngressBytesPerSecondMax: 1000 }, 4);
+    const debtors = Array.from({ length: 20 }, (_, i) => `p${i}`);
+    for (const name of debtors) limiter.produce(id, name, 60_000, 0);
+    const remembered = debtors.toReversed().filter((name) => limiter.produce(id, name, 1, 0).delayMs > 0);
+    expect(remembered[0]).toBe('p19');
+    expect(remembered.length).toBeLessThanOrEqual(4);
   });
 
   it('knows nothing of a cluster that is gone', () => {
