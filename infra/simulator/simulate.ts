@@ -120,7 +120,19 @@ const chunkBytesMin = 256;
 /** Longer than retention takes to run and remove what it finds. */
 const removalMsMax = 3000;
 
-export async function simulate(options: SimulationOptions): Promise<Simulation> {
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * One world at a time: all of a process share its handlers, its frame pool and what is patched. A test that gives a world
+ * up at its time limit does not end it, and the next test would run its own beside it.
+ */
+export function simulate(options: SimulationOptions): Promise<Simulation> {
+  const next = last.then(() => simulateOne(options));
+  last = next.catch(() => undefined);
+  return next;
+}
+
+async function simulateOne(options: SimulationOptions): Promise<Simulation> {
   // A frame whose memory is reused too early is then a batch with a wrong checksum.
   framePool.configure({ poisons: true, frameBytesMin: 1 });
   const { seed, scenario = 'mixed', plant = {} } = options;
