@@ -10,6 +10,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { type Call, serveLinks } from '../link/serve.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
 import type { Network } from '../ports.ts';
+import { splitTopicIds } from '../routing/named-topics.ts';
 import { produce } from './api/00-produce.ts';
 import { fetch } from './api/01-fetch.ts';
 import { listOffsets } from './api/02-list-offsets.ts';
@@ -88,6 +89,7 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
   /** Every operation turns expected failures into codes, partition by partition. What it throws is a bug. */
+  const topicIds = (): readonly (Uuid | undefined)[] => splitTopicIds(call.clientId);
   const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {
     answer.then(respond).catch(onBug);
   };
@@ -97,19 +99,23 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
     case 1:
       return fetch(ownership, clock, call.request, (response, sent) => call.respond(response, sent), onBug);
     case 2:
-      return settle(listOffsets({ catalogue, ownership, clock, isAwake }, call.request), (response) =>
-        call.respond(response),
+      return settle(
+        listOffsets({ catalogue, ownership, clock, isAwake, topicIds: topicIds() }, call.request),
+        (response) => call.respond(response),
       );
     case 21:
-      return settle(deleteRecords({ catalogue, ownership, clock, isAwake }, call.request), (response) =>
-        call.respond(response),
+      return settle(
+        deleteRecords({ catalogue, ownership, clock, isAwake, topicIds: topicIds() }, call.request),
+        (response) => call.respond(response),
       );
     case 23:
-      return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request), (response) =>
+      return settle(offsetForLeaderEpoch(catalogue, ownership, isAwake, call.request, topicIds()), (response) =>
         call.respond(response),
       );
     case 35:
-      return settle(describeLogDirs(catalogue, ownership, call.request), (response) => call.respond(response));
+      return settle(describeLogDirs(catalogue, ownership, call.request, topicIds()), (response) =>
+        call.respond(response),
+      );
     case 30000:
       return settle(releaseLogs(ownership, leave, call.request), (response) => call.respond(response));
     case 30001:

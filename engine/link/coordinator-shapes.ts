@@ -17,12 +17,15 @@ export interface CoordinatorShape<K extends CoordinatorApi> {
   failure(request: RequestOf<K>, code: number): ResponseOf<K>;
   /** How long the request itself allows the coordinator to hold it. */
   waitMs(request: RequestOf<K>): number;
+  /** The topics whose committed offsets it reads or writes, by name. */
+  topics?(request: RequestOf<K>): readonly string[];
 }
 
 const ownCode = (response: { readonly errorCode: number }): number[] => [response.errorCode];
 const noWait = (): number => 0;
 
 const offsetCommit: CoordinatorShape<8> = {
+  topics: ({ topics }) => topics.map(({ name }) => name),
   codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map((each) => each.errorCode)),
   failure: ({ topics }, errorCode) =>
     make(offsetCommitResponse, {
@@ -36,6 +39,8 @@ const offsetCommit: CoordinatorShape<8> = {
 };
 
 const offsetFetch: CoordinatorShape<9> = {
+  topics: ({ topics, groups }) =>
+    [...(topics ?? []), ...groups.flatMap((group) => group.topics ?? [])].map(({ name }) => name),
   codes: ({ errorCode, groups, topics }) => [
     errorCode,
     ...groups.map((group) => group.errorCode),

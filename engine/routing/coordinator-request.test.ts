@@ -3,6 +3,7 @@ import type { RequestOf } from '../protocol/apis.ts';
 import { unsureCode, volumeFullCode } from '../protocol/error-codes.ts';
 import { make } from '../protocol/make.ts';
 import { offsetCommitRequest, offsetCommitResponse } from '../protocol/messages/08-offset-commit.ts';
+import { offsetFetchRequest } from '../protocol/messages/09-offset-fetch.ts';
 import { joinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts';
 import { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
 import { leaveGroupRequest } from '../protocol/messages/13-leave-group.ts';
@@ -49,6 +50,23 @@ describe('a group request', () => {
     const [call] = w.broker(ownerOfSeat).calls;
     expect(splitClient(call!.clientId)).toEqual(client);
     expect(w.catalogue.byName(coordinatorTopic('c1'))).toBeDefined();
+  });
+
+  it('about offsets says when its topics were made, if that was a short time ago', async () => {
+    const w = await withHeartbeats();
+    const nowMs = w.clock.wallMs();
+    for (const [name, createdAtMs] of [
+      ['c1.young', nowMs],
+      ['c1.old', nowMs - 600_001],
+    ] as const) {
+      w.catalogue.topics.set(name, { ...w.catalogue.addTopic(name, name, [1]), createdAtMs });
+    }
+    const topics = ['c1.young', 'c1.old', 'c1.gone'].map((name) => ({ name, partitionIndexes: [0] }));
+    const request = make(offsetFetchRequest, { groups: [{ groupId, topics }] });
+    void w.routing.coordinatorRequest(9, target, request, speaking(8));
+    await w.clock.advance(50);
+    const [call] = w.broker(ownerOfSeat).calls;
+    expect(splitClient(call!.clientId)).toEqual({ ...client, topicsMadeMs: new Map([['c1.young', nowMs]]) });
   });
 
   it('refuses a group of another cluster as a bug', async () => {
@@ -291,6 +309,14 @@ it('client id and host survive the header', () => {
     expect(splitClient(joinClient(each))).toEqual(each);
   }
   expect(splitClient('kafkajs')).toEqual({ clientId: 'kafkajs', clientHost: '' });
+  const topicsMadeMs = new Map([
+    ['c1.t', 1_700_000_000_000],
+    ['c1.u=v', 5],
+  ]);
+  const knowing = { clientId: 'a\u0001b=1\0c', clientHost: '/::1', topicsMadeMs };
+  expect(splitClient(joinClient(knowing))).toEqual(knowing);
+  const many = new Map(Array.from({ length: 5000 }, (_, i) => [`c1.t${i}`, i]));
+  expect(splitClient(joinClient({ ...client, topicsMadeMs: many }))).toEqual(client);
   expect(splitClient(joinClient({ clientId: 'x'.repeat(32_767), clientHost: 'h' }))).toEqual({
     clientId: '',
     clientHost: 'h',

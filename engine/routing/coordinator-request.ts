@@ -13,7 +13,8 @@
  * unsureCode.
  *
  * A request travels in the version that the client speaks, because a coordinator's answer depends on it
- * (MEMBER_ID_REQUIRED only since JoinGroup v4). The header's client id carries client and host (coordinator-client.ts).
+ * (MEMBER_ID_REQUIRED only since JoinGroup v4). The header's client id carries client and host, and when the topics of a
+ * commit were made, if that was a short time ago (coordinator-client.ts).
  * For ListGroups it carries the cluster and the requested seats, so a broker that has not heard of one yet does not
  * answer without it.
  */
@@ -41,6 +42,8 @@ const joinGroupKey = 11;
 /** OffsetFetch, Heartbeat and DescribeGroups change nothing, so their outcome is never in doubt. */
 const readKeys: ReadonlySet<CoordinatorApi> = new Set([9, 12, 15] as const);
 const listGroupsKey = 16;
+/** Longer than any broker takes to hear of a topic, as long as it can do anything for its clients. */
+const unheardMsMax = 600_000;
 
 export class CoordinatorRouter {
   readonly metrics = { requests: 0, retries: 0, unanswered: 0 };
@@ -76,7 +79,8 @@ export class CoordinatorRouter {
     assert(clusterOfGroup(target.groupId) === target.clusterId, 'an inner group name begins with its cluster');
     this.metrics.requests++;
     const shape: CoordinatorShape<K> = coordinatorShapes[key];
-    const options = { clientId: joinClient(client), waitMs: shape.waitMs(request) };
+    const sender = { ...client, topicsMadeMs: this.#justMade(shape.topics?.(request) ?? []) };
+    const options = { clientId: joinClient(sender), waitMs: shape.waitMs(request) };
     const deadlineMs = this.#clock.monotonicMs() + this.#settings.holdMsMax;
     let pauseMs = this.#settings.retryMs;
     let lastCode: number = errorCode.coordinatorNotAvailable;
@@ -111,6 +115,17 @@ export class CoordinatorRouter {
     }
     this.metrics.unanswered++;
     return shape.failure(request, mayBeDone ? unsureCode : lastCode);
+  }
+
+  /** The topics of which a broker may not have heard yet. */
+  #justMade(topics: readonly string[]): ReadonlyMap<string, number> {
+    const made = new Map<string, number>();
+    const sinceMs = this.#clock.wallMs() - unheardMsMax;
+    for (const topic of topics) {
+      const madeMs = this.#catalogue.byName(topic)?.createdAtMs ?? -1;
+      if (madeMs >= sinceMs) made.set(topic, madeMs);
+    }
+    return made;
   }
 
   /**

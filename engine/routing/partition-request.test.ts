@@ -8,6 +8,7 @@ import {
 } from '../protocol/messages/23-offset-for-leader-epoch.ts';
 import { describeLogDirsRequest, describeLogDirsResponse } from '../protocol/messages/35-describe-log-dirs.ts';
 import type { ResponseOf } from '../protocol/apis.ts';
+import { joinTopicIds, splitTopicIds } from './named-topics.ts';
 import { keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 
 /** Brokers that answer for what they own; a partition's offset is 100 times its index. */
@@ -111,6 +112,21 @@ describe('a request about partitions', () => {
     expect(seen).toHaveLength(count + 2);
     expect(seen.every(([index, code, offset]) => code === 0 && offset === index! * 100)).toBe(true);
     expect(seen.at(-2)).toEqual([0, 0, 0]);
+  });
+
+  it('says which topics it means by their names', async () => {
+    const w = await answering([1, 2]);
+    w.catalogue.addTopic('c1.others', 'the other topic.', [1]);
+    const partitions = [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp: -1 }));
+    const topics = [name, 'c1.others', name].map((each) => ({ name: each, partitions }));
+    void w.routing.partitionRequest(2, make(listOffsetsRequest, { topics }));
+    await w.clock.advance(50);
+    const calls = w.brokers.flatMap((broker) => broker.calls.filter(({ key }) => key === 2));
+    const meant = calls.map(({ clientId }) => splitTopicIds(clientId));
+    expect(meant).toContainEqual([topicId, 'the other topic.', topicId]);
+    expect(meant).toContainEqual([topicId, topicId]);
+    expect(splitTopicIds(joinTopicIds([undefined, topicId]))).toEqual([undefined, topicId]);
+    expect(splitTopicIds('an older gateway')).toEqual([undefined]);
   });
 
   it('is split by owner and merged in request order', async () => {

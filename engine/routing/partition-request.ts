@@ -21,6 +21,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
+import { joinTopicIds } from './named-topics.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';
@@ -121,7 +122,8 @@ export class PartitionRouter {
   ): Promise<void> {
     let response: ResponseOf<K> | typeof late;
     try {
-      const work = link.request(key, latestVersion(key), shape.request(request, asked));
+      const options = { clientId: joinTopicIds(topicIdsOf(asked)) };
+      const work = link.request(key, latestVersion(key), shape.request(request, asked), options);
       const hasTime = shape.timeoutMs !== undefined;
       response = hasTime ? await inTime(this.#clock, untilMs - this.#clock.monotonicMs(), work) : await work;
     } catch (error) {
@@ -154,6 +156,11 @@ export class PartitionRouter {
       }
     }
   }
+}
+
+/** One for each topic of the request that is made of these entries: adjacent ones of a topic go together. */
+function topicIdsOf(asked: readonly Entry[]): (Uuid | undefined)[] {
+  return asked.filter(({ topicAt }, i) => topicAt !== asked[i - 1]?.topicAt).map(({ sentTopicId }) => sentTopicId);
 }
 
 function partitionKey(topic: string, index: number): string {

@@ -1,7 +1,8 @@
 /**
  * Log bounds recently reported by ListOffsets and DeleteRecords. They keep a fetch that waits at a silent owner from
- * reporting older bounds. Both requests name topics, and a broker may not have heard yet that the name now belongs to
- * another topic. Its answer is then wrong for that topic, and must not stand for good, so every bound expires. The time
+ * reporting older bounds. Both requests name topics, and a broker of an earlier version, which ignores what topic is meant,
+ * may not have heard yet that the name now belongs to another one. Its answer is then wrong for that topic, and must not
+ * stand for good, so every bound expires. The time
  * is longer than an owner may be silent before others are asked: that is as long as the wait for a starting broker
  * (startWaitMsMax of the controller) plus what follows it. Only a higher bound restarts the time.
  */

@@ -17,6 +17,7 @@ import type { AppendOutcome, LogStore, PartitionLog } from '../../engine/log/log
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { prepareVolume } from '../../engine/log/wal/wal.ts';
 import type { BrokerSlot, MetadataStore, Row } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import type { PartitionName } from './history.ts';
 import { partitionName } from './partition-name.ts';
 import type { SimProcess } from './process.ts';
@@ -280,6 +281,11 @@ const decoded = new WeakMap<Row, BrokerSession>();
 
 function mayAcknowledge(row: Row | undefined, sessionEpoch: number): boolean {
   let session = row && decoded.get(row);
-  if (row && !session) decoded.set(row, (session = decodeBrokerSession(row)));
+  if (row && !session) {
+    // Nobody can tell what a damaged row says: it may be its own.
+    const read = unlessDamaged(row, decodeBrokerSession);
+    if (!read) return true;
+    decoded.set(row, (session = read));
+  }
   return session?.epoch === sessionEpoch && (session.state === 'serving' || session.state === 'draining');
 }

@@ -7,6 +7,7 @@ import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/r
 import { decodePlacement, placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import { decodeTopic, topicSkPrefix } from '../../engine/controller/rows/topic.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import { partitionName } from './partition-name.ts';
 import { allRows } from './storage-audit.ts';
 import type { Supervisor } from './supervisor.ts';
@@ -80,8 +81,8 @@ async function storedFacts(world: World): Promise<Facts> {
   }
   const sessions = new Map<string, string>();
   for (const row of await allRows(world, brokerSessionsPk)) {
-    const { brokerId, epoch, state } = decodeBrokerSession(row);
-    sessions.set(`broker ${brokerId}`, `${state} in session ${epoch}`);
+    const session = unlessDamaged(row, decodeBrokerSession);
+    sessions.set(`broker ${row.sk}`, session ? `${session.state} in session ${session.epoch}` : 'damaged');
   }
   return { topics, places, sessions };
 }

@@ -208,6 +208,11 @@ describe('the checker names', () => {
     expect(check(history(100))).toEqual([]);
     expect(check(history(99, { kind: 'clock-set' }))).toEqual([]);
     expect(check(history(99, { kind: 'cutting', partition, to: 1 }))).toEqual([]);
+    // One that claims to be older is of the age that it claims.
+    const older = [99, 98].map((goneMs) =>
+      check(history(goneMs).map((entry) => (entry.kind === 'send' ? { ...entry, ageMs: 1 } : entry))),
+    );
+    expect(older.map((found) => found.map(({ name }) => name))).toEqual([[], ['kept-too-little']]);
   });
 
   it('a deletion that was reported and not done, went too far, or was refused for no reason', () => {

@@ -84,6 +84,9 @@ export type FaultKind =
   | 'replace'
   | 'topic-create'
   | 'topic-delete'
+  | 'topic-again'
+  | 'delete-dying'
+  | 'stale-look'
   | 'grow'
   | 'delete-records'
   | 'wall-jump'
@@ -348,6 +351,24 @@ const missed: Mix = {
   drain: 2,
 };
 
+/**
+ * What is gone comes back under its name, topics and groups alike, and who has not heard of it serves all the same; see
+ * again-scripts.ts. Half of the clients of half of its worlds send records that claim to be old.
+ */
+const again: Mix = {
+  'topic-again': 8,
+  'delete-dying': 4,
+  'stale-look': 3,
+  'topic-create': 1,
+  'delete-records': 1,
+  'store-change-lost': 2,
+  'store-late': 1,
+  kill: 3,
+  restart: 2,
+  drain: 1,
+  'parent-kill': 1,
+};
+
 /** Added to the mix of every world whose segments are in a bucket. */
 const bucket: Mix = {
   'bucket-away': 2,
@@ -389,6 +410,7 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   seldom,
   missed,
   decay,
+  again,
 };
 
 export function drawMix(random: Random, scenario: string): Mix {

@@ -11,6 +11,7 @@ import { type FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
 import type { Fault, FaultKind } from './fault-plan.ts';
 import { goodMood } from './process-store.ts';
 import { loseAnswers, losePowerWhenTold } from './answer-scripts.ts';
+import { deleteWhileDying, lookAsleep } from './again-scripts.ts';
 import { moveWhileAway } from './bucket-scripts.ts';
 import { goOver } from './gateway-scripts.ts';
 import { decideAndKeep, killAfterDeleting, missTwice } from './missed-scripts.ts';
@@ -82,6 +83,8 @@ const scripts: Readonly<Partial<Record<FaultKind, Script>>> = {
   'keep-meanwhile': decideAndKeep,
   'missed-twice': missTwice,
   'deleted-kill': killAfterDeleting,
+  'delete-dying': deleteWhileDying,
+  'stale-look': lookAsleep,
 };
 
 export function isScript(kind: FaultKind): boolean {

@@ -40,6 +40,8 @@ export type Entry =
       readonly as: ProducerKind;
       readonly partition: PartitionName;
       readonly values: readonly string[];
+      /** How much older than this moment they claim to be, if they do. */
+      readonly ageMs?: number;
     }
   | {
       readonly kind: 'sent';

@@ -13,6 +13,7 @@ import type { Timer } from '../../engine/kernel/clock.ts';
 import { sequencePlus } from '../../engine/log/fold/producer-state.ts';
 import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
+import { ClaimedAges, claimedMs } from './claimed-times.ts';
 import { type Door, noAnswer } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import { compressed } from './recoding.ts';
@@ -27,6 +28,8 @@ interface Batch {
   readonly producer: string;
   readonly values: readonly string[];
   readonly sequence: number;
+  /** What its records claim. */
+  readonly ageMs: number;
   /** Nothing before it was without its acknowledgement when it was sent. */
   wasNext: boolean;
   isInFlight: boolean;
@@ -68,6 +71,7 @@ export class IdempotentProducer {
   readonly #isDated: boolean;
   /** Of a request, as it says; one of three has less than others are held for. */
   readonly #timeoutMs: number = 5000;
+  readonly #ages: ClaimedAges;
   /** Of the client that it is a part of. */
   readonly #shared: SharedId | undefined;
   #name: string;
@@ -109,6 +113,7 @@ export class IdempotentProducer {
     // From a separate stream, so that earlier seeds keep their histories.
     const random = seededRandom(Math.imul(world.settings.seed + 1, 0x7f4a7c15) ^ (topic.partitions << 8) ^ partition);
     if (below(random, 3) === 0) this.#timeoutMs = shortTimeoutMs + below(random, shortTimeoutMs);
+    this.#ages = new ClaimedAges(world.settings.claimsTimes ? random : undefined);
     this.#identify();
   }
 
@@ -218,12 +223,20 @@ export class IdempotentProducer {
     this.#batchesLeft--;
     const values = Array.from({ length: count }, () => valueOf(this.#name, this.#values++));
     const [life, producer, sequence] = [this.#life, this.#name, this.#sequence];
-    const batch = { life, producer, values, sequence, wasNext: false, isInFlight: false, isAcked: false };
+    const ageMs = this.#ages.next();
+    const batch = { life, producer, values, sequence, ageMs, wasNext: false, isInFlight: false, isAcked: false };
     this.#sequence = sequencePlus(this.#sequence, count);
     this.#sent += count;
     this.#batches.push(batch);
     const partition = partitionName(this.#topic.topicId, this.#partition);
-    this.#world.history.add({ kind: 'send', producer: this.#name, as: 'idempotent', partition, values });
+    this.#world.history.add({
+      kind: 'send',
+      producer,
+      as: 'idempotent',
+      partition,
+      values,
+      ...(ageMs > 0 ? { ageMs } : {}),
+    });
     this.#send(batch);
   }
 
@@ -233,7 +246,11 @@ export class IdempotentProducer {
     const { loop } = this.#world;
     const leftMs = loop.nowMs;
     const plain = encodeBatch(
-      batch.values.map((value, i) => ({ key: null, value: Buffer.from(value), timestampMs: loop.wallMs + i })),
+      batch.values.map((value, i) => ({
+        key: null,
+        value: Buffer.from(value),
+        timestampMs: claimedMs(loop.wallMs, batch.ageMs, i),
+      })),
       { producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence: batch.sequence },
     );
     const door = this.#isDated ? this.#doors.next() : this.#door;

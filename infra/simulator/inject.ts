@@ -92,7 +92,9 @@ export class Injector {
       case 'topic-create':
         return this.#acts.topics.create(value % 2 === 0);
       case 'topic-delete':
-        return this.#acts.topics.delete(target);
+        return void this.#acts.topics.delete(target);
+      case 'topic-again':
+        return this.#acts.topics.again(target);
       case 'grow':
         return this.#acts.topics.grow(target);
       case 'delete-records':

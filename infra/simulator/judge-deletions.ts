@@ -79,14 +79,14 @@ export class JudgeOfDeletions {
     this.#findings.report('kept-too-little', atMs, name, what);
   }
 
-  /** A record was sent no later than at its own time. */
+  /** A record was sent no later than at its own time, unless it claims to be older. */
   #checkAges(name: PartitionName, { keptMs, shown, sent, toldStarts }: JudgedPartition): void {
     if (this.#isClockSet) return;
     for (const [offset, value] of shown) {
-      const { sentMs } = sent.get(value) ?? {};
+      const { claimedMs } = sent.get(value) ?? {};
       const told = toldStarts.find(({ start }) => start > offset);
-      if (sentMs === undefined || !told || told.atMs - sentMs >= keptMs) continue;
-      const what = `${value} at ${offset} is gone after ${Math.round(told.atMs - sentMs)} ms where ${keptMs} ms are kept`;
+      if (claimedMs === undefined || !told || told.atMs - claimedMs >= keptMs) continue;
+      const what = `${value} at ${offset} is gone after ${Math.round(told.atMs - claimedMs)} ms where ${keptMs} ms are kept`;
       this.#findings.report('kept-too-little', told.atMs, name, what);
     }
   }

@@ -22,13 +22,13 @@ export class JudgeOfProducers {
     this.#records = records;
   }
 
-  send({ atMs, producer, as, partition, values }: TimedEntry & { kind: 'send' }): void {
+  send({ atMs, producer, as, partition, values, ageMs = 0 }: TimedEntry & { kind: 'send' }): void {
     for (const value of values) {
       const index = this.#sentCounts.get(producer) ?? 0;
       this.#sentCounts.set(producer, index + 1);
       this.#partitions
         .of(partition)
-        .sent.set(value, { producer, as, index, sentMs: atMs, ackedAt: -1, isUnstored: undefined });
+        .sent.set(value, { producer, as, index, claimedMs: atMs - ageMs, ackedAt: -1, isUnstored: undefined });
     }
   }
 

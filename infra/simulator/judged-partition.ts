@@ -5,7 +5,8 @@ interface SentValue {
   readonly producer: string;
   readonly as: ProducerKind;
   readonly index: number;
-  readonly sentMs: number;
+  /** When it was sent; earlier where its record claims to be older. */
+  readonly claimedMs: number;
   ackedAt: number;
   /** Every attempt so far was refused: no broker has stored it. */
   isUnstored: boolean | undefined;

@@ -42,6 +42,7 @@ export class Liveness {
       const what = `group ${i}`;
       this.#missing.add(what);
       committer.hasToForget = true;
+      committer.hasToDrop = committer.dropsGroups;
       this.#commits.set(`a commit, or a deletion, of ${what}`, { committer, taken: committer.taken });
       const ask = (): void =>
         committer.ask((isGood) => {
@@ -64,7 +65,7 @@ export class Liveness {
 
   #untaken(): string[] {
     for (const [what, { committer, taken }] of this.#commits)
-      if (committer.taken > taken && !committer.hasToForget) this.#commits.delete(what);
+      if (committer.taken > taken && !committer.hasToForget && !committer.hasToDrop) this.#commits.delete(what);
     return [...this.#commits.keys()];
   }
 

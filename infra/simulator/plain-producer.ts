@@ -2,7 +2,8 @@
  * Producers that send once and never again: one with batches of its own, one through the gateway's record producer (which
  * HTTP and WebSocket use). Without an answer they do not know the outcome; with one, the value must stay.
  */
-import { below, type Random } from '../../engine/kernel/random.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
+import { ClaimedAges } from './claimed-times.ts';
 import type { Door } from './door.ts';
 import { partitionName } from './partition-name.ts';
 import { sendOne } from './send-one.ts';
@@ -21,6 +22,7 @@ export class PlainProducer {
   readonly #topic: SimTopic;
   readonly #as: 'plain' | 'gateway';
   readonly #name: string;
+  readonly #ages: ClaimedAges;
   #count = 0;
   #inFlight = 0;
   isStopped = false;
@@ -32,6 +34,10 @@ export class PlainProducer {
     this.#topic = topic;
     this.#as = as;
     this.#name = name;
+    // The gateway stamps what goes through its own producer.
+    const { claimsTimes, seed } = world.settings;
+    const random = seededRandom(Math.imul(seed + 1, 0x5bd1e995) ^ topic.partitions);
+    this.#ages = new ClaimedAges(claimsTimes && as === 'plain' ? random : undefined);
     this.#loop();
   }
 
@@ -55,7 +61,8 @@ export class PlainProducer {
     const value = valueOf(this.#name, this.#count++);
     const isHasty = !this.#world.isHealed && this.#count % hastyOneOf === 0;
     const timeout = isHasty ? { timeoutMs: hastyTimeoutMs } : {};
-    const send = { producer: this.#name, as: this.#as, topic: this.#topic, index, value, ...timeout };
+    const ageMs = this.#ages.next();
+    const send = { producer: this.#name, as: this.#as, topic: this.#topic, index, value, ageMs, ...timeout };
     sendOne(this.#door, send, () => this.#inFlight--);
   }
 }

@@ -1,12 +1,16 @@
 /**
  * Bytes that decay in the rows of the metadata store. No process may notice one changed bit, apart from an event. Rows that
- * can be made again from elsewhere decay completely. Each row decays once before somebody writes it again: two bits in one
- * row cannot be mended.
+ * can be made again from elsewhere decay completely: a session from its lease or a controller's memory, a lease by its next
+ * renewal, a wish for the fleet from what is known of it. Each row decays once before somebody writes it again: two bits in
+ * one row cannot be mended, and a session cannot be restored whose lease is damaged as well.
  */
+import { brokerSessionsPk } from '../../engine/controller/rows/broker-session.ts';
+import { fleetKey } from '../../engine/controller/rows/fleet.ts';
+import { brokerLeaseKey, leasesPk } from '../../engine/controller/rows/lease.ts';
 import { producerIdsKey } from '../../engine/controller/rows/producer-ids.ts';
 import { shardsPk } from '../../engine/controller/rows/shard.ts';
 import { below, type Random } from '../../engine/kernel/random.ts';
-import type { Row } from '../../engine/ports.ts';
+import type { Row, RowKey } from '../../engine/ports.ts';
 import { soundText } from '../../engine/store-row-checksum.ts';
 import type { World } from './world.ts';
 
@@ -17,7 +21,7 @@ export function rotRow(world: World, random: Random): void {
   const { rows } = world.store;
   const sound = [...rows.all()].filter(({ value }) => soundText(value) === value);
   const isCut = below(random, cutEvery) === 0;
-  const candidates = isCut ? sound.filter(canBeMadeAgain) : ofOneKind(sound, random);
+  const candidates = ofOneKind(isCut ? sound.filter((one) => canBeMadeAgain(one, sound)) : sound, random);
   const row = candidates[below(random, Math.max(1, candidates.length))];
   if (!row) return;
   const value = isCut
@@ -35,9 +39,14 @@ function ofOneKind(rows: readonly Row[], random: Random): readonly Row[] {
   return rows.filter((row) => kindOf(row) === kind);
 }
 
-/** Without those that the simulator's own checks read: damaged-rows.test.ts has them. */
-function canBeMadeAgain({ pk, sk }: Row): boolean {
-  return pk === shardsPk || sk === producerIdsKey.sk;
+function canBeMadeAgain({ pk, sk }: Row, sound: readonly Row[]): boolean {
+  const isSound = (other: RowKey): boolean => sound.some((row) => row.pk === other.pk && row.sk === other.sk);
+  if (pk === brokerSessionsPk) return isSound(brokerLeaseKey(Number(sk)));
+  if (pk === leasesPk) {
+    const [, brokerId] = /^broker-(\d+)$/.exec(sk) ?? [];
+    return brokerId === undefined || isSound({ pk: brokerSessionsPk, sk: brokerId });
+  }
+  return pk === shardsPk || pk === fleetKey.pk || sk === producerIdsKey.sk;
 }
 
 function flipped(value: string, bit: number): string {

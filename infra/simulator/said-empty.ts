@@ -8,6 +8,7 @@ import { decodeFleetReport, fleetReportKey } from '../../engine/controller/rows/
 import { decodePlacement, placementSkPrefix } from '../../engine/controller/rows/placement.ts';
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import type { Row } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import { shardOf } from '../../engine/placement/shard.ts';
 import { partitionName } from './partition-name.ts';
 import { clusterIds, type World } from './world.ts';
@@ -40,15 +41,15 @@ function saidEmpty(world: World, rows: readonly Row[]): Set<number> {
   for (const row of rows) {
     const brokerId = wishedBroker(row);
     if (brokerId === undefined) continue;
-    const { act, isDone, left } = decodeBrokerWish(row);
-    if (act === 'drain' && isDone && left === 0) brokers.add(brokerId);
+    const wish = unlessDamaged(row, decodeBrokerWish);
+    if (wish?.act === 'drain' && wish.isDone && wish.left === 0) brokers.add(brokerId);
   }
   const wanted = rows.find(({ sk }) => sk === fleetKey.sk);
   const report = rows.find(({ sk }) => sk === fleetReportKey.sk);
-  if (!wanted || !report) return brokers;
-  const { acted, left } = decodeFleetReport(report);
-  if (acted < wanted.version) return brokers;
-  const zones = decodeFleet(wanted).evacuated.filter((zone) => (left[zone] ?? 0) === 0);
+  const fleet = wanted && unlessDamaged(wanted, decodeFleet);
+  const told = report && unlessDamaged(report, decodeFleetReport);
+  if (!fleet || !told || told.acted < wanted.version) return brokers;
+  const zones = fleet.evacuated.filter((zone) => (told.left[zone] ?? 0) === 0);
   for (const { brokerId, zone } of world.settings.slots) if (zones.includes(zone)) brokers.add(brokerId);
   return brokers;
 }

@@ -20,6 +20,8 @@ export interface OneSend {
   readonly topic: SimTopic;
   readonly index: number;
   readonly value: string;
+  /** What its record claims. */
+  readonly ageMs?: number;
   /** The client's own, in place of the usual one. */
   readonly timeoutMs?: number;
 }
@@ -33,14 +35,14 @@ interface Outcome {
 /** Notes it and its result in the history; `told` is called with the error code, -1 without an answer. */
 export function sendOne(door: Door, send: OneSend, told: (code: number) => void): void {
   const { history, loop } = door.world;
-  const { producer, as, topic, index } = send;
+  const { producer, as, topic, index, ageMs = 0 } = send;
   const partition = partitionName(topic.topicId, index);
   const values = [send.value];
-  const sentMs = loop.wallMs;
-  history.add({ kind: 'send', producer, as, partition, values });
+  const timestampMs = loop.wallMs - ageMs;
+  history.add({ kind: 'send', producer, as, partition, values, ...(ageMs > 0 ? { ageMs } : {}) });
   const at = door.next();
   at.call<Outcome>(
-    (parent, answer) => (as === 'plain' ? append(parent, send, sentMs, answer) : produce(parent, send, answer)),
+    (parent, answer) => (as === 'plain' ? append(parent, send, timestampMs, answer) : produce(parent, send, answer)),
     (result) => {
       const outcome = result === noAnswer ? { code: -1, offset: -1 } : result;
       at.note({ kind: 'sent', producer, partition, values, ...outcome, isNext: false });

@@ -13,6 +13,7 @@ import { type LogSettings, logSettingsDefault } from '../../engine/log/settings.
 import type { Anomaly } from './anomaly.ts';
 import { check, watchHistory } from './checker.ts';
 import { unnoticedRot } from './bit-rot.ts';
+import { drawClaims } from './claimed-times.ts';
 import { Consumer } from './consumer.ts';
 import { Doors } from './doors.ts';
 import { WorldStopped } from './event-loop.ts';
@@ -92,6 +93,8 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
   'keep-meanwhile': 6000,
   'missed-twice': 1500,
   'deleted-kill': 1500,
+  'delete-dying': 2200,
+  'stale-look': 2600,
   'late-frame': 1500,
   'late-place': 2600,
   'answers-lost': 1000,
@@ -104,6 +107,7 @@ const scriptMs: Readonly<Partial<Record<FaultKind, number>>> = {
 const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
 /** Worlds whose segments are in a bucket; none by default. */
 const bucketOneOf: Readonly<Record<string, number>> = { planned: 2, topics: 2, missed: 3 };
+const droppingScenarios: readonly string[] = ['groups', 'controllers', 'full', 'gateways', 'seldom'];
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Between two requested roll-ups. */
@@ -340,6 +344,12 @@ function drawBucket(seed: number, scenario: string): boolean {
   return oneOf !== undefined && below(seededRandom(seed ^ 0xb0c5), oneOf) === 0;
 }
 
+/** Whether clients delete groups: everywhere in one mix, and in a third of the worlds of some others; likewise. */
+function drawDrops(seed: number, scenario: string): boolean {
+  if (scenario === 'again') return true;
+  return droppingScenarios.includes(scenario) && below(seededRandom(seed ^ 0xd109), 3) === 0;
+}
+
 /** Likewise. */
 function drawTogether(seed: number): number {
   const random = seededRandom(seed ^ 0x7a45);
@@ -407,7 +417,9 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     // In one of three worlds all of them: what is lost or held is then often on both sides of it.
     nearEndOneOf: below(seededRandom(seed ^ 0x2e31), 3) === 0 ? 1 : 7,
     retention: drawRetention(seed, scenario),
+    claimsTimes: drawClaims(seed, scenario),
     cutsTopics: below(seededRandom(seed ^ 0xc077), cutOneOf[scenario] ?? 3) === 0,
+    dropsGroups: drawDrops(seed, scenario),
     hasGroups: scenario === 'groups' || scenario === 'full' || below(seededRandom(seed ^ 0x9409), 8) === 0,
     controllers,
     fewerSlots: scenario === 'missed' ? below(seededRandom(seed ^ 0x510f), 3) : undefined,

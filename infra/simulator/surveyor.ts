@@ -8,6 +8,7 @@ import { below, type Random } from '../../engine/kernel/random.ts';
 import { make } from '../../engine/protocol/make.ts';
 import { listOffsetsRequest, type ListOffsetsResponse } from '../../engine/protocol/messages/02-list-offsets.ts';
 import { offsetForLeaderEpochRequest } from '../../engine/protocol/messages/23-offset-for-leader-epoch.ts';
+import { claimedHoursMax } from './claimed-times.ts';
 import { type Door, noAnswer } from './door.ts';
 import type { AskedTime } from './history.ts';
 import { partitionName } from './partition-name.ts';
@@ -21,8 +22,9 @@ const epochOneOf = 4;
 const allOneOf = 4;
 /** In a healed world a client that asks for one thing so often gets an answer once. */
 const asksMax = 6;
-/** How far back it asks by the clock. */
+/** How far back it asks by the clock, and where records claim to be old one in three times. */
 const backMsMax = 8000;
+const farBackSMax = claimedHoursMax * 3600;
 
 type Answer = ListOffsetsResponse['topics'][number]['partitions'][number];
 
@@ -90,7 +92,7 @@ export class Surveyor {
     this.#door.request(
       ({ engine }) => engine.partitionRequest(23, request),
       (response) => {
-        if (response !== noAnswer && !(response instanceof Error)) {
+        if (this.#isTold(response)) {
           const { errorCode, endOffset } = response.topics[0]!.partitions[0]!;
           this.#count('where an epoch ended', errorCode === 0);
           if (errorCode === 0) history.add({ kind: 'epoch-end', partition, epoch, endOffset, asked });
@@ -121,13 +123,18 @@ export class Surveyor {
     door.request(
       ({ engine }) => engine.partitionRequest(2, request),
       (response) => {
-        if (response !== noAnswer && !(response instanceof Error)) {
+        if (this.#isTold(response)) {
           const told = new Map(response.topics[0]!.partitions.map((each) => [each.partitionIndex, each]));
           for (const question of questions) this.#told(door, question, told.get(question.index)!);
         }
         this.#loop();
       },
     );
+  }
+
+  /** Of a topic that is deleted nothing can be asked: its name may be another's by now. */
+  #isTold<T>(response: T | Error | typeof noAnswer): response is T {
+    return response !== noAnswer && !(response instanceof Error) && !this.#topic.isDeleted;
   }
 
   #question(index: number): Question {
@@ -138,9 +145,10 @@ export class Surveyor {
     if (kind === 4 && below(this.#random, 3) === 0) return { index, what: 'latest', asked };
     // Errors by one show at a time that a record carries, or at the next millisecond.
     const isKnown = below(this.#random, 2) === 0;
-    const timeMs = isKnown
-      ? this.#knownMs + below(this.#random, 2)
-      : this.#world.loop.wallMs - below(this.#random, backMsMax);
+    const { loop, settings } = this.#world;
+    const isFar = settings.claimsTimes && below(this.#random, 3) === 0;
+    const backMs = isFar ? 1000 * below(this.#random, farBackSMax) : below(this.#random, backMsMax);
+    const timeMs = isKnown && !isFar ? this.#knownMs + below(this.#random, 2) : loop.wallMs - backMs;
     return { index, what: timeMs, asked };
   }
 

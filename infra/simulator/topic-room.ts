@@ -1,6 +1,8 @@
 /** Creates and deletes topics through the door, repeating until the answer is known, and gives each its clients. */
 import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import type { TopicEntry } from '../../engine/engine.ts';
+import { sleep } from '../../engine/kernel/clock.ts';
+import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { Committer } from './committer.ts';
 import { Consumer } from './consumer.ts';
 import { cutOne } from './cut-one.ts';
@@ -20,12 +22,25 @@ import type { SimTopic } from './topic-plan.ts';
 import { clusterIds, type World } from './world.ts';
 
 const retryMs = 200;
+const idleLookMs = 5;
+const shownMs = 2;
 const topicsMax = 5;
 /** For a reader that waits for several batches, or for longer. */
 const minBytesOf = [1, 1, 300, 900] as const;
 const rareWaitsMs = [400, 900] as const;
 /** With several gateways: a reader that rereads the same again and again, and meets what another client has deleted. */
 const rewindersMax = 1;
+/** How a topic's clients are named, and the group that commits for it. */
+interface Clients {
+  readonly label: string;
+  readonly group: string;
+}
+interface NewTopic extends Clients {
+  readonly name: string;
+  readonly clusterId: string;
+  /** The topic that had the name before. */
+  readonly former?: Uuid;
+}
 type TopicKind = Pick<SimTopic, 'isBounded' | 'isCutOnly' | 'isRecoded' | 'keptMs'>;
 const again = { pauseMs: 50, rewinds: true, maxWaitMs: 100 };
 /** Of answers: in half of all topics a few batches, of which some partitions have more. */
@@ -71,7 +86,34 @@ export class TopicRoom {
     if (this.topics.filter(({ isDeleted }) => !isDeleted).length >= topicsMax) return;
     const number = this.#count++;
     const clusterId = clusterIds[number % clusterIds.length]!;
-    const name = `${clusterId}.t${number}`;
+    const label = `t${number}`;
+    this.#make({ name: `${clusterId}.${label}`, clusterId, label, group: `g${label}` }, isBounded, done);
+  }
+
+  /**
+   * Deletes a topic, and makes another one under its name as soon as that is known. The same group commits for it, unless
+   * something that it has sent may still come.
+   */
+  again(target: number): void {
+    // A deletion of records names its topic, and may come late.
+    const former = this.delete(
+      target,
+      () => makeWhenIdle(),
+      ({ isBounded }) => !isBounded,
+    );
+    if (!former) return;
+    const committer = this.committers[this.topics.indexOf(former)]!;
+    const { name, clusterId, topicId, isBounded } = former;
+    const makeWhenIdle = (): void => {
+      if (!committer.isIdle) return void this.#world.loop.schedule(idleLookMs, makeWhenIdle);
+      const label = `t${this.#count++}`;
+      const group = committer.isUnsure ? `g${label}` : committer.group;
+      this.#world.fault(`topic ${name} is made again`);
+      this.#make({ name, clusterId, label, group, former: topicId }, isBounded, () => undefined);
+    };
+  }
+
+  #make({ name, clusterId, label, group, former }: NewTopic, isBounded: boolean, done: () => void): void {
     const partitions = 2 + below(this.#random, 3);
     // In a third of the worlds clients shorten what retention does in the others.
     const isCutOnly = isBounded && this.#world.settings.cutsTopics;
@@ -84,14 +126,19 @@ export class TopicRoom {
     const attempt = (): void => {
       if (this.isOver) return;
       this.#door.request(
-        async ({ engine, catalogue }) => {
+        async ({ engine, catalogue, process }) => {
           const known = catalogue.byName(name);
-          return known ?? engine.createTopic({ name, clusterId, partitions, configs });
+          const isMade = known !== undefined && known.topicId !== former;
+          const made = isMade ? known : await engine.createTopic({ name, clusterId, partitions, configs });
+          // As the doors do (gateway/operations/topics.ts): who is told of a topic can use its name.
+          while (former !== undefined && catalogue.byId(made.topicId) === undefined)
+            await sleep(process.clock, shownMs);
+          return made;
         },
         (made) => {
           if (made === noAnswer || made instanceof Error) this.#world.loop.schedule(retryMs, attempt);
           else {
-            this.#settle(made, { isBounded, isCutOnly, isRecoded, keptMs }, done);
+            this.#settle(made, { isBounded, isCutOnly, isRecoded, keptMs }, { label, group }, done);
             if (isKept && retention.afterMs > 0) {
               this.#untold.set(name, firstConfigs);
               this.#world.loop.schedule(retention.afterMs, () => this.#keep(name));
@@ -106,7 +153,7 @@ export class TopicRoom {
   /** Says how much is kept, until that is known. */
   #keep(name: string): void {
     const configs = this.#untold.get(name);
-    if (!configs || this.topics.find((topic) => topic.name === name)?.isDeleted) return;
+    if (!configs || this.topics.findLast((topic) => topic.name === name)?.isDeleted) return;
     this.#door.request(
       ({ engine }) => engine.alterConfigs(name, () => configs),
       (altered) => {
@@ -133,7 +180,7 @@ export class TopicRoom {
     return this.topics.every(({ name, isDeleted }) => isDeleted || !this.#untold.has(name));
   }
 
-  #settle(entry: TopicEntry, kind: TopicKind, done: () => void): void {
+  #settle(entry: TopicEntry, kind: TopicKind, { label, group }: Clients, done: () => void): void {
     // Created when all is over: its clients would continue when the others have been told to stop.
     if (this.isOver) return;
     const { isBounded, isCutOnly, keptMs } = kind;
@@ -151,7 +198,6 @@ export class TopicRoom {
         ...(isCutOnly ? { isCutOnly } : isBounded ? (keptMs === undefined ? { keptBytes } : { keptMs }) : {}),
       });
     }
-    const label = name.slice(name.indexOf('.') + 1);
     const all = Array.from({ length: partitions }, (_, i) => i);
     const [world, doors] = [this.#world, this.#doors];
     const shared = this.#ids.get(clusterId);
@@ -179,16 +225,22 @@ export class TopicRoom {
         this.consumers.push(new Consumer(world, doors.any(), topic, [i], `${label}again${i}`, again));
     }
     this.surveyors.push(new Surveyor(world, doors.any(), topic));
-    this.committers.push(new Committer(world, doors.any(), topic, `g${label}`));
+    this.committers.push(new Committer(world, doors.any(), topic, group));
     if (isCutOnly) this.cutters.push(new Cutter(world, doors.any(), topic));
     if (world.settings.hasGroups) this.groups.push(new MemberGroup(world, doors.any(), topic, `m${label}`));
     done();
   }
 
-  delete(target: number): void {
+  /** One of those that `may` be; `done` is called once it is known to be gone. Undefined: there are too few. */
+  delete(
+    target: number,
+    done: () => void = () => undefined,
+    may: (topic: SimTopic) => boolean = () => true,
+  ): SimTopic | undefined {
     const live = this.topics.filter(({ isDeleted }) => !isDeleted);
-    if (live.length < 2) return;
-    const topic = live[target % live.length]!;
+    const candidates = live.filter(may);
+    const topic = candidates[target % Math.max(1, candidates.length)];
+    if (live.length < 2 || !topic) return undefined;
     topic.isDeleted = true;
     for (let i = 0; i < topic.partitions; i++) {
       this.#world.history.add({ kind: 'deleted', partition: partitionName(topic.topicId, i) });
@@ -196,15 +248,18 @@ export class TopicRoom {
     const attempt = (): void => {
       this.#door.request(
         async ({ engine, catalogue }) => {
-          if (catalogue.byId(topic.topicId)) await engine.deleteTopic(topic.name);
+          // Not whatever has the name when this arrives.
+          if (catalogue.byId(topic.topicId)) await engine.deleteTopic(topic.name, undefined, topic.topicId);
           return true;
         },
         (gone) => {
-          if (gone !== true && !this.isOver) this.#world.loop.schedule(retryMs, attempt);
+          if (gone === true) done();
+          else if (!this.isOver) this.#world.loop.schedule(retryMs, attempt);
         },
       );
     };
     attempt();
+    return topic;
   }
 
   /** Partitions that nobody uses: they must not affect those in use. */

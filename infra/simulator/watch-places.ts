@@ -18,10 +18,12 @@ import {
 import { shardCount, shardPk } from '../../engine/controller/rows/shard.ts';
 import { shardOf } from '../../engine/placement/shard.ts';
 import type { Row } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import { partitionName } from './partition-name.ts';
 import { clusterIds, type World } from './world.ts';
 
 const takenBack = 'taken-back';
+const damaged = 'damaged';
 
 export function watchPlaces(world: World): void {
   const { rows } = world.store;
@@ -47,9 +49,11 @@ export function watchPlaces(world: World): void {
     const found = (what: string): void => world.history.add({ kind: 'misplaced', what: `${name} ${what}` });
     // What goes to more brokers than a transaction can name goes to some that are not looked at.
     const next = await sessionOf(world, place.brokerId);
+    const last = old && (await sessionOf(world, old.brokerId));
+    // Nobody can tell what a damaged row says.
+    if (next === damaged || last === damaged) return;
     if (!stays && !world.settings.releases.namesFew && next?.state !== 'serving')
       found(`is given to broker ${place.brokerId}, whose session is ${next?.state ?? 'none'}`);
-    const last = old && (await sessionOf(world, old.brokerId));
     if (!old || !last || (last.state !== 'serving' && last.state !== 'draining')) return;
     const owner = `session ${last.epoch} of broker ${old.brokerId} at epoch ${old.leaderEpoch}`;
     if (world.releaseAsked(last.pid, name) < old.leaderEpoch) found(`is taken from ${owner}, which nobody has asked`);
@@ -63,7 +67,7 @@ export function watchPlaces(world: World): void {
   }
 }
 
-async function sessionOf(world: World, brokerId: number): Promise<BrokerSession | undefined> {
+async function sessionOf(world: World, brokerId: number): Promise<BrokerSession | typeof damaged | undefined> {
   const row = await world.store.rows.get(brokerSessionKey(brokerId));
-  return row && decodeBrokerSession(row);
+  return row && (unlessDamaged(row, decodeBrokerSession) ?? damaged);
 }

@@ -8,6 +8,7 @@ import type { LogSettings } from '../../engine/log/settings.ts';
 import { brokerSessionsPk, decodeBrokerSession } from '../../engine/controller/rows/broker-session.ts';
 import { directorySegments } from '../../engine/log/segments/directory-segments.ts';
 import type { BrokerSlot, RowChange, SegmentStore } from '../../engine/ports.ts';
+import { unlessDamaged } from '../../engine/store-row-json.ts';
 import type { BrokerProcess } from './broker-process.ts';
 import { Bucket } from './bucket.ts';
 import { Calm } from './calm.ts';
@@ -64,10 +65,14 @@ export interface WorldSettings {
   readonly nearEndOneOf: number;
   /** Of bounded topics. */
   readonly retention: Retention;
+  /** Whether some records claim to be older than they are. */
+  readonly claimsTimes: boolean;
   /** Whether clients shorten the logs that retention shortens otherwise. */
   readonly cutsTopics: boolean;
   /** Whether one topic is kept in another codec than what some send to it. */
   readonly recodes: boolean;
+  /** Whether clients delete groups. */
+  readonly dropsGroups: boolean;
   /** Whether consumers join groups. */
   readonly hasGroups: boolean;
   /** Controllers in separate processes beside a gateway's; 0: one process is both. */
@@ -173,8 +178,8 @@ export class World {
 
   #sessionChanged(change: RowChange): void {
     if (change === 'gap' || !change.row) return;
-    const { state, pid, epoch } = decodeBrokerSession(change.row);
-    if (state === 'fenced') this.brokers.get(pid)?.lookAtLease(epoch);
+    const session = unlessDamaged(change.row, decodeBrokerSession);
+    if (session?.state === 'fenced') this.brokers.get(session.pid)?.lookAtLease(session.epoch);
   }
 
   /**

@@ -13,6 +13,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { Failure, Overloaded } from '../../kernel/failure.ts';
 import { Lanes } from '../../kernel/lanes.ts';
 import { inTime, late } from '../../kernel/request-time.ts';
+import type { Uuid } from '../../kernel/uuid.ts';
 import type { PartitionLog, TimedOffset } from '../../log/log.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { ListOffsetsRequest, ListOffsetsResponse } from '../../protocol/messages/02-list-offsets.ts';
@@ -31,18 +32,26 @@ export interface ListOffsetsParts {
   readonly ownership: Ownership;
   readonly clock: Clock;
   readonly isAwake: () => boolean;
+  /** Of the request's topics, as far as its sender says. */
+  readonly topicIds?: readonly (Uuid | undefined)[];
 }
 
 export async function listOffsets(
-  { catalogue, ownership, clock, isAwake }: ListOffsetsParts,
+  { catalogue, ownership, clock, isAwake, topicIds }: ListOffsetsParts,
   request: ListOffsetsRequest,
 ): Promise<ListOffsetsResponse> {
   const looks = new Looks(clock);
-  const topics = request.topics.map(async ({ name, partitions }) => ({
+  const topics = request.topics.map(async ({ name, partitions }, t) => ({
     name,
     partitions: await Promise.all(
       partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
-        const owned = await ownedByName(catalogue, ownership, name, partitionIndex, currentLeaderEpoch);
+        const owned = await ownedByName(
+          catalogue,
+          ownership,
+          { name, topicId: topicIds?.[t] },
+          partitionIndex,
+          currentLeaderEpoch,
+        );
         if ('errorCode' in owned) return { partitionIndex, errorCode: owned.errorCode, ...nowhere };
         if (!isAwake()) return { partitionIndex, errorCode: errorCode.notLeaderOrFollower, ...nowhere };
         const { log } = owned;

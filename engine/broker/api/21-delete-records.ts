@@ -9,6 +9,7 @@ import type { Catalogue } from '../../engine.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { Failure } from '../../kernel/failure.ts';
 import { inTime, late } from '../../kernel/request-time.ts';
+import type { Uuid } from '../../kernel/uuid.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type { DeleteRecordsRequest, DeleteRecordsResponse } from '../../protocol/messages/21-delete-records.ts';
 import { ownedByName } from '../inner-topic.ts';
@@ -22,20 +23,23 @@ export async function deleteRecords(
     ownership,
     clock,
     isAwake = () => true,
+    topicIds,
   }: {
     readonly catalogue: Catalogue;
     readonly ownership: Ownership;
     readonly clock: Clock;
     readonly isAwake?: () => boolean;
+    /** Of the request's topics, as far as its sender says. */
+    readonly topicIds?: readonly (Uuid | undefined)[];
   },
   request: DeleteRecordsRequest,
 ): Promise<DeleteRecordsResponse> {
-  const topics = request.topics.map(async ({ name, partitions }) => ({
+  const topics = request.topics.map(async ({ name, partitions }, t) => ({
     name,
     partitions: await Promise.all(
       partitions.map(async ({ partitionIndex, offset }) => {
         const refusal = (code: number) => ({ partitionIndex, lowWatermark: -1, errorCode: code });
-        const owned = await ownedByName(catalogue, ownership, name, partitionIndex);
+        const owned = await ownedByName(catalogue, ownership, { name, topicId: topicIds?.[t] }, partitionIndex);
         if ('errorCode' in owned) return refusal(owned.errorCode);
         // A broker that slept through its succession does not know where its log ends (wakefulness.ts).
         if (!isAwake()) return refusal(errorCode.notLeaderOrFollower);

@@ -1,5 +1,6 @@
 /** OffsetForLeaderEpoch (key 23) at the owner: where an epoch ended, for clients that look for truncation (KIP-320). */
 import type { Catalogue } from '../../engine.ts';
+import type { Uuid } from '../../kernel/uuid.ts';
 import { errorCode } from '../../protocol/error-codes.ts';
 import type {
   OffsetForLeaderEpochRequest,
@@ -16,12 +17,14 @@ export async function offsetForLeaderEpoch(
   ownership: Ownership,
   isAwake: () => boolean,
   request: OffsetForLeaderEpochRequest,
+  topicIds?: readonly (Uuid | undefined)[],
 ): Promise<OffsetForLeaderEpochResponse> {
-  const topics = request.topics.map(async ({ topic, partitions }) => ({
+  const topics = request.topics.map(async ({ topic, partitions }, t) => ({
     topic,
     partitions: await Promise.all(
       partitions.map(async ({ partition, currentLeaderEpoch, leaderEpoch }) => {
-        const owned = await ownedByName(catalogue, ownership, topic, partition, currentLeaderEpoch);
+        const named = { name: topic, topicId: topicIds?.[t] };
+        const owned = await ownedByName(catalogue, ownership, named, partition, currentLeaderEpoch);
         if ('errorCode' in owned) return { partition, errorCode: owned.errorCode, ...nowhere };
         if (!isAwake()) return { partition, errorCode: errorCode.notLeaderOrFollower, ...nowhere };
         const { log } = owned;

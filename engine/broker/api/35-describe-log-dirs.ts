@@ -3,6 +3,7 @@
  * logs.
  */
 import type { Catalogue } from '../../engine.ts';
+import type { Uuid } from '../../kernel/uuid.ts';
 import { make } from '../../protocol/make.ts';
 import {
   type DescribeLogDirsRequest,
@@ -16,10 +17,11 @@ export async function describeLogDirs(
   catalogue: Catalogue,
   ownership: Ownership,
   request: DescribeLogDirsRequest,
+  topicIds?: readonly (Uuid | undefined)[],
 ): Promise<DescribeLogDirsResponse> {
-  const topics = (request.topics ?? []).map(async ({ topic, partitions }) => {
+  const topics = (request.topics ?? []).map(async ({ topic, partitions }, t) => {
     const sizes = partitions.map(async (partitionIndex) => {
-      const owned = await ownedByName(catalogue, ownership, topic, partitionIndex);
+      const owned = await ownedByName(catalogue, ownership, { name: topic, topicId: topicIds?.[t] }, partitionIndex);
       return 'errorCode' in owned ? [] : [{ partitionIndex, partitionSize: owned.log.sizeBytes }];
     });
     return { name: topic, partitions: (await Promise.all(sizes)).flat() };

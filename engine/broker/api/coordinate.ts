@@ -48,8 +48,7 @@ async function coordinateOne<K extends CoordinatorApi>(seats: CoordinatorSeats, 
   const cluster = clusterOfGroup(group);
   const seated = cluster === undefined ? { errorCode: errorCode.invalidGroupId } : await seats.ofGroup(cluster, group);
   if ('errorCode' in seated) return fail(call, seated.errorCode);
-  const { clientId, clientHost } = splitClient(call.clientId);
-  call.respond(await api.answer(seated.coordinator, version, request, { clientId, clientHost }));
+  call.respond(await api.answer(seated.coordinator, version, request, splitClient(call.clientId)));
 }
 
 interface GroupApi<K extends CoordinatorApi> {

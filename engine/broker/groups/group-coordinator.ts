@@ -136,17 +136,17 @@ export class GroupCoordinator {
   async offsetCommit(
     version: number,
     request: OffsetCommitRequest,
-    _client: GroupClient,
+    client: GroupClient,
   ): Promise<OffsetCommitResponse> {
     if (this.#unavailable) return failedCommit(request, this.#unavailable);
-    return offsetCommit(this.#shell, version, request);
+    return offsetCommit(this.#knowing(client), version, request);
   }
 
   /** With requireStable (KIP-447), waits for commits on their way to the log. */
-  async offsetFetch(version: number, request: OffsetFetchRequest, _client: GroupClient): Promise<OffsetFetchResponse> {
+  async offsetFetch(version: number, request: OffsetFetchRequest, client: GroupClient): Promise<OffsetFetchResponse> {
     if (version >= 7 && request.requireStable && !this.#unavailable) await this.#shell.writer.settled();
     if (this.#unavailable) return failedFetch(version, request, this.#unavailable);
-    return offsetFetch(this.#shell, version, request);
+    return offsetFetch(this.#knowing(client), version, request);
   }
 
   describeGroups(
@@ -181,6 +181,17 @@ export class GroupCoordinator {
   ): Promise<OffsetDeleteResponse> {
     if (this.#unavailable) return failedOffsetDelete(this.#unavailable);
     return offsetDelete(this.#shell, request);
+  }
+
+  /**
+   * The shell for one request. Its gateway may have heard of a topic before us, and then so has its client: what was
+   * committed for a former topic of the name is nothing that this client may continue from.
+   */
+  #knowing({ topicsMadeMs }: GroupClient): Shell {
+    if (!topicsMadeMs) return this.#shell;
+    const topicMadeMs = (topic: string): number =>
+      Math.max(this.#shell.topicMadeMs(topic), topicsMadeMs.get(topic) ?? -1);
+    return { ...this.#shell, topicMadeMs };
   }
 
   #scheduleRetention(): void {

@@ -3,6 +3,8 @@ import { Overloaded, ShuttingDown } from '../../kernel/failure.ts';
 import { zeroUuid } from '../../kernel/uuid.ts';
 import { DiskFault, DiskFull } from '../../ports.ts';
 import { unsureCode, volumeFullCode } from '../../protocol/error-codes.ts';
+import { make } from '../../protocol/make.ts';
+import { offsetCommitRequest } from '../../protocol/messages/08-offset-commit.ts';
 import type { OffsetFetchRequest } from '../../protocol/messages/09-offset-fetch.ts';
 import { type Bench, bench, client, type CommitOptions, protocols, stableGroup } from './coordinator.suite.ts';
 
@@ -357,6 +359,25 @@ describe('retention', () => {
     await next.clock.advance(600_000);
     madeMs = -1;
     expect([await next.fetch('t', 0), await next.fetch('t', 1)]).toEqual([-1, 1]);
+  });
+
+  it('reads and takes offsets of a topic that its gateway has heard of before it, as of that topic', async () => {
+    const on = await bench();
+    await on.commit(7);
+    await on.clock.advance(10);
+    const knowing = { ...client, topicsMadeMs: new Map([['t', on.clock.wallMs() + 5]]) };
+    const whole = { groupId: 'g', topics: [{ name: 't', partitionIndexes: [0, 1] }], groups: [], requireStable: false };
+    const fetched = async (): Promise<unknown[]> => {
+      const { topics } = await on.coordinator.offsetFetch(7, whole, knowing);
+      return topics[0]!.partitions.map(({ committedOffset }) => committedOffset);
+    };
+    expect(await fetched()).toEqual([-1, -1]);
+    const partitions = [{ partitionIndex: 1, committedOffset: 3, committedMetadata: '' }];
+    const commit = { groupId: 'g', generationIdOrMemberEpoch: -1, topics: [{ name: 't', partitions }] };
+    await on.coordinator.offsetCommit(7, make(offsetCommitRequest, commit), knowing);
+    expect(await fetched()).toEqual([-1, 3]);
+    // A client of a gateway that has not heard of it goes on with the former one.
+    expect(await on.fetch('t', 0)).toBe(7);
   });
 
   it('does not remove a commit in flight', async () => {

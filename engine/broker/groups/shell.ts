@@ -14,6 +14,8 @@ import type { GroupSettings } from './settings.ts';
 export interface GroupClient {
   readonly clientId: string;
   readonly clientHost: string;
+  /** When topics were made of which the gateway may have heard before this broker. */
+  readonly topicsMadeMs?: ReadonlyMap<string, number>;
 }
 
 export interface Shell {
