@@ -10,7 +10,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { type Call, serveLinks } from '../link/serve.ts';
 import type { LogStore, PartitionLog } from '../log/log.ts';
 import type { Network } from '../ports.ts';
-import { splitTopicIds } from '../routing/named-topics.ts';
+import { splitTopicIds } from '../link/named-topics.ts';
 import { produce } from './api/00-produce.ts';
 import { fetch } from './api/01-fetch.ts';
 import { listOffsets } from './api/02-list-offsets.ts';

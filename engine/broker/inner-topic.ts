@@ -3,7 +3,7 @@ import type { Uuid } from '../kernel/uuid.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import type { Owned, Ownership } from './ownership.ts';
 
-/** A topic as a request names it, and the one that its gateway means, where it says so (routing/named-topics.ts). */
+/** A topic as a request names it, and the one that its gateway means, where it says so (link/named-topics.ts). */
 export interface NamedTopic {
   readonly name: string;
   readonly topicId: Uuid | undefined;

@@ -8,7 +8,7 @@ import {
 } from '../protocol/messages/23-offset-for-leader-epoch.ts';
 import { describeLogDirsRequest, describeLogDirsResponse } from '../protocol/messages/35-describe-log-dirs.ts';
 import type { ResponseOf } from '../protocol/apis.ts';
-import { joinTopicIds, splitTopicIds } from './named-topics.ts';
+import { joinTopicIds, splitTopicIds } from '../link/named-topics.ts';
 import { keyOf, topicId, type World, world } from './scripted-broker.suite.ts';
 
 /** Brokers that answer for what they own; a partition's offset is 100 times its index. */

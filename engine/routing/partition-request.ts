@@ -21,7 +21,7 @@ import type { RequestOf, ResponseOf } from '../protocol/apis.ts';
 import type { Changes } from './changes.ts';
 import { errorCode } from '../protocol/error-codes.ts';
 import { isMisrouted } from './misrouted.ts';
-import { joinTopicIds } from './named-topics.ts';
+import { joinTopicIds } from '../link/named-topics.ts';
 import { ownerOf, type RoutingCatalogue } from './owners.ts';
 import { type Entry, type PartitionShape, partitionShapes } from './partition-shapes.ts';
 import type { RoutingSettings } from './settings.ts';

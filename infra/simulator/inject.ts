@@ -11,7 +11,7 @@ import { flipBit } from './bit-rot.ts';
 import { rotRow } from './row-rot.ts';
 import { goodBucket } from './bucket.ts';
 import { FaultActs, placementsPk, trapTimes } from './fault-acts.ts';
-import type { Fault } from './fault-plan.ts';
+import type { Fault, FaultKind } from './fault-plan.ts';
 import { isScript, runScript } from './fault-scripts.ts';
 import { goodMood } from './process-store.ts';
 import type { Cut } from './process-network.ts';
@@ -90,15 +90,11 @@ export class Injector {
       case 'replace':
         return this.#acts.fleet(kind, target, durationMs);
       case 'topic-create':
-        return this.#acts.topics.create(value % 2 === 0);
       case 'topic-delete':
-        return void this.#acts.topics.delete(target);
       case 'topic-again':
-        return this.#acts.topics.again(target);
       case 'grow':
-        return this.#acts.topics.grow(target);
       case 'delete-records':
-        return this.#acts.topics.deleteRecords(target);
+        return this.#ofTopics(kind, fault);
       case 'wall-jump':
         // Less than what an id that tells its age bears (engine/records/dated-producer-id.ts).
         return this.#acts.jumpWall((value - 500) * 500);
@@ -122,6 +118,15 @@ export class Injector {
     this.#acts.world.mends.push(mend);
     const owner = this.#acts.supervisor.brokers().find(({ slot }) => slot.brokerId === brokerId);
     this.#acts.kill(owner, 'SIGKILL');
+  }
+
+  #ofTopics(kind: FaultKind, { target, value }: Fault): void {
+    const { topics } = this.#acts;
+    if (kind === 'topic-create') topics.create(value % 2 === 0);
+    else if (kind === 'topic-delete') topics.delete(target);
+    else if (kind === 'topic-again') topics.again(target);
+    else if (kind === 'grow') topics.grow(target);
+    else topics.deleteRecords(target);
   }
 
   #slotOf(target: number): BrokerSlot {
