@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { checkVolume, claimVolume, isVolumeOf, VolumeOfAnother, volumeOwner } from './volume-owner.ts';
+import { checkVolume, claimVolume, installationOf, isVolumeOf, VolumeOfAnother, volumeOwner } from './volume-owner.ts';
 
 let volume: string;
 beforeEach(() => (volume = mkdtempSync(join(tmpdir(), 'volume-'))));
@@ -31,4 +31,20 @@ it('a volume is taken over once an operator has given up what is missing', () =>
   claimVolume(volume, mine);
   rmSync(join(volume, 'given-up'));
   checkVolume(volume, mine);
+});
+
+it('volumes name their installation, when all that are in their place name the same', () => {
+  expect(installationOf(join(volume, 'none'))).toBeUndefined();
+  expect(installationOf(volume)).toBeUndefined();
+  const claim = (name: string, owner: string): void => {
+    mkdirSync(join(volume, name));
+    claimVolume(join(volume, name), owner);
+  };
+  claim('1', volumeOwner('aa', 1));
+  claim('2', volumeOwner('aa', 2));
+  mkdirSync(join(volume, '3'));
+  claim('5', volumeOwner('bb', 4));
+  expect(installationOf(volume)).toBe('aa');
+  claim('4', volumeOwner('bb', 4));
+  expect(installationOf(volume)).toBeUndefined();
 });

@@ -3,7 +3,7 @@
  * mounted in the place of another looks as if it had lost its log. A recovery would then give up the records of the right
  * volume and delete those of the wrong one.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { givenUpPath } from '../../engine/log/wal/wal-format.ts';
@@ -25,6 +25,18 @@ export function volumeOwner(installation: string, brokerId: number): string {
 export function isVolumeOf(volume: string, installation: string): boolean {
   const found = ownerOf(volume);
   return found === '' || found.endsWith(` ${installation}`);
+}
+
+/** The installation that all volumes in the folder name; undefined when none does, or when they differ. */
+export function installationOf(volumes: string): string | undefined {
+  const named = new Set<string>();
+  for (const volume of existsSync(volumes) ? readdirSync(volumes) : []) {
+    const [, brokerId, installation] =
+      /^broker (\d+) of installation (\S+)$/.exec(ownerOf(join(volumes, volume))) ?? [];
+    if (brokerId === volume && installation !== undefined) named.add(installation);
+  }
+  const [only] = named;
+  return named.size === 1 ? only : undefined;
 }
 
 /** Throws VolumeOfAnother, unless an operator has given up the missing data. */

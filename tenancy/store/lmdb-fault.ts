@@ -4,9 +4,10 @@
  * while the file system is read-only. The operator is told once when it begins, and once when it is over.
  */
 import { statfsSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock } from '../../engine/kernel/clock.ts';
-import type { Failure } from '../../engine/kernel/failure.ts';
-import { StoreUnavailable } from '../../engine/ports.ts';
+import { Failure } from '../../engine/kernel/failure.ts';
+import { StoreAmbiguous, StoreUnavailable } from '../../engine/ports.ts';
 
 /** Pause after the second failure in a row. Short, because brokers live by renewals, five in the life of a lease. */
 const pauseMsMin = 20;
@@ -82,7 +83,7 @@ export class WriteFault {
 
 const readOnlyText = 'the disk of the metadata store is read-only';
 
-export function isFull(disk: FaultDisk): boolean {
+function isFull(disk: FaultDisk): boolean {
   return disk.freeBytes() < freeBytesFull;
 }
 
@@ -108,4 +109,35 @@ export function faultDisk(directory: string): FaultDisk {
       }
     },
   };
+}
+
+/**
+ * When the commit itself failed, lmdb-js says "see commitError" and gives the cause in a promise. A full disk fails before
+ * the page that makes a commit visible is written; after any other commit failure the effect is unknown.
+ */
+export async function commitFailure(disk: FaultDisk, error: unknown): Promise<Failure> {
+  if (!(error instanceof Error) || !('commitError' in error)) return unavailable(disk, error);
+  try {
+    await error.commitError;
+  } catch (cause) {
+    if (isFull(disk)) return unavailable(disk, cause);
+    return new StoreAmbiguous(`${WriteFault.textOf(disk, cause)}: whether the last commit is stored is not known`);
+  }
+  return unavailable(disk, error);
+}
+
+export function unavailable(disk: FaultDisk, error: unknown): Failure {
+  return error instanceof Failure ? error : new StoreUnavailable(WriteFault.textOf(disk, error));
+}
+
+/** More than LMDB's lock file needs. */
+const lockBytesMax = 1024 * 1024;
+
+/**
+ * LMDB writes its lock file as memory. When the disk has no room for a new one, the system sends SIGBUS instead of
+ * returning an error: the process would end without a message.
+ */
+export function assertRoom(directory: string): void {
+  const lock = statSync(join(directory, 'lock.mdb'), { throwIfNoEntry: false });
+  if (!lock?.blocks && faultDisk(directory).freeBytes() < lockBytesMax) throw new Error('its disk is full');
 }

@@ -28,10 +28,21 @@ export class Panic {
 
   /** Takes the error of a failed read or write. */
   note(error: unknown): void {
-    if (this.#failure || !isPanic(error)) return;
-    this.#failure = new StorePanicked('the metadata store: LMDB refuses this process until it has ended (MDB_PANIC)');
+    if (this.#failure || !(isPanic(error) || isDamage(error))) return;
+    this.#failure = new StorePanicked(`the metadata store: ${isPanic(error) ? refused : damaged}`);
     for (const listener of this.#listeners) listener(this.#failure);
   }
+}
+
+const refused = 'LMDB refuses this process until it has ended (MDB_PANIC)';
+const damaged = 'data.mdb is damaged: restore it from a backup';
+
+/**
+ * A page that is none. The transaction that met it is of no use any more, and every read of the process shares one. The
+ * next start finds the page and names it (lmdb-pages.ts).
+ */
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && /^MDB_(?:CORRUPTED|PAGE_NOTFOUND)/.test(error.message);
 }
 
 /** Only writes report its number. */

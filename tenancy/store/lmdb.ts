@@ -5,11 +5,11 @@
  * are. A group checks all conditions of a transaction before it writes any part of it, so a conflict does not affect its
  * neighbours. The group as a whole is a child transaction, so an exception in the middle leaves nothing behind.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../../engine/kernel/clock.ts';
-import { Failure } from '../../engine/kernel/failure.ts';
+import type { Failure } from '../../engine/kernel/failure.ts';
 import {
   type MetadataStore,
   type RangeOptions,
@@ -23,13 +23,17 @@ import {
   StoreUnavailable,
   storeTokenMs,
 } from '../../engine/ports.ts';
-import { checkKey, checkLimits, holds, pageRows, storePageBytesMax } from '../../engine/store-limits.ts';
+import { checkKey, checkLimits, holds } from '../../engine/store-limits.ts';
 import { ChangeFeed } from './change-feed.ts';
+import { checkSlice, firstKey, type MisplacedRow, putBack } from './lmdb-check.ts';
 import * as format from './lmdb-format.ts';
-import { faultDisk, type FaultDisk, isFull, WriteFault } from './lmdb-fault.ts';
+import { assertRoom, commitFailure, faultDisk, type FaultDisk, unavailable, WriteFault } from './lmdb-fault.ts';
 import { lastCommitOf, mayBeLmdb } from './lmdb-header.ts';
+import { readPage } from './lmdb-page.ts';
+import { pageDamage } from './lmdb-pages.ts';
 import { Panic } from './lmdb-panic.ts';
 import { keepReserve } from './lmdb-reserve.ts';
+import { LmdbRows } from './lmdb-rows.ts';
 import { OldSnapshot, SnapshotGuard, snapshotAttemptsMax } from './lmdb-snapshot.ts';
 
 export interface LmdbStoreOptions {
@@ -37,6 +41,8 @@ export interface LmdbStoreOptions {
   readonly clock: Clock;
   /** How often watchers look for the commits of other processes. */
   readonly pollIntervalMs?: number;
+  /** Looks at the whole file first: a process that meets a damaged page ends without a message. */
+  readonly checksPages?: boolean;
   /** Changes kept for other processes; one that falls further behind gets 'gap'. */
   readonly changesKeptMax?: number;
   /**
@@ -76,6 +82,8 @@ export interface LmdbStore extends MetadataStore {
    * the process has ended. Later requests fail with the same reason.
    */
   onPanic(listener: (reason: string) => void): void;
+  /** Reads every row, and puts rows back whose keys have changed: nobody who asks for such a row would find it. */
+  check(): Promise<void>;
   /**
    * Copies the store into an empty directory while others continue. The copy is the state as of one commit, no earlier than
    * the last commit at the time of the call. Throws StoreUnavailable.
@@ -132,6 +140,8 @@ export function openLmdbStore(options: LmdbStoreOptions): LmdbStore {
     const file = join(options.directory, 'data.mdb');
     if (!mayBeLmdb(file, pageBytes))
       throw new Error('data.mdb is damaged, or is not an LMDB file: restore it from a backup');
+    const damage = options.checksPages && existsSync(file) ? pageDamage(file, pageBytes) : undefined;
+    if (damage !== undefined) throw new Error(`data.mdb is damaged (${damage}): restore it from a backup`);
     assertRoom(options.directory);
     const db = open<Buffer, Buffer>(settings);
     openUntilEnd.push(db);
@@ -154,6 +164,7 @@ class OpenLmdbStore implements LmdbStore {
   readonly #disk: FaultDisk;
   readonly #fault: WriteFault;
   readonly #panic = new Panic();
+  readonly #rows: LmdbRows;
   #readFailure: unknown;
   #queue: Pending[] = [];
   #committing: Promise<void> | undefined;
@@ -167,6 +178,7 @@ class OpenLmdbStore implements LmdbStore {
     this.#clock = options.clock;
     this.#snapshot = snapshot;
     this.#warn = options.warn ?? (() => undefined);
+    this.#rows = new LmdbRows(db, this.#warn);
     this.#disk = faultDisk(options.directory);
     this.#fault = new WriteFault(this.#disk, options.clock, this.#warn);
     this.#changesKeptMax = options.changesKeptMax ?? changesKeptMaxDefault;
@@ -209,9 +221,33 @@ class OpenLmdbStore implements LmdbStore {
       const copied = lastCommitOf(join(directory, 'data.mdb'), pageBytes);
       if (copied < atLeast)
         throw new Error(`the copy ends with commit ${copied}, and ${atLeast} was the last before it`);
+      const damage = pageDamage(join(directory, 'data.mdb'), pageBytes);
+      if (damage !== undefined) throw new Error(`data.mdb is damaged (${damage}), and so would be every copy`);
     } catch (error) {
       throw new StoreUnavailable(`metadata store in ${this.#directory}: ${textOf(error)}`);
     }
+  }
+
+  async check(): Promise<void> {
+    let from: Buffer | undefined = firstKey;
+    while (from && !this.#closed) {
+      const at: Buffer = from;
+      const { next, misplaced } = this.#reading(() => checkSlice(this.#db, this.#rows, at));
+      for (const row of misplaced) await this.#putBack(row);
+      from = next;
+      await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
+    }
+  }
+
+  async #putBack(row: MisplacedRow): Promise<void> {
+    if (this.#panic.failure ?? this.#fault.barred()) return;
+    await this.#unlessPanic(
+      this.#db.childTransaction(() => {
+        this.#snapshot.assertNewest();
+        putBack(this.#db, this.#rows, row);
+      }),
+    );
+    this.#feed.wake();
   }
 
   async get(key: RowKey): Promise<Row | undefined> {
@@ -220,7 +256,7 @@ class OpenLmdbStore implements LmdbStore {
   }
 
   async range(pk: string, options: RangeOptions = {}): Promise<{ rows: Row[]; cursor?: string }> {
-    return this.#reading(() => this.#page(pk, options));
+    return this.#reading(() => readPage(this.#db, this.#rows, pk, options));
   }
 
   async transact(ops: readonly StoreOp[], token?: string): Promise<void> {
@@ -345,7 +381,7 @@ class OpenLmdbStore implements LmdbStore {
     const found = keys.map((key) => this.#db.get(key));
     for (const [index, op] of ops.entries()) {
       const bytes = found[index];
-      const current = bytes && op.if ? format.decodeRow(op.key, bytes) : undefined;
+      const current = bytes && op.if ? this.#rows.read(op.key, keys[index]!, bytes) : undefined;
       if (!holds(op.if, current)) return new StoreConflict(index, current);
     }
     for (const [index, op] of ops.entries()) this.#apply(op, keys[index]!, found[index], state);
@@ -359,8 +395,8 @@ class OpenLmdbStore implements LmdbStore {
   #apply(op: StoreOp, key: Buffer, found: Buffer | undefined, state: Mutable<format.StoreState>): void {
     if (op.op === 'check' || (op.op === 'delete' && !found)) return;
     if (op.op === 'put') {
-      const version = found ? format.decodeVersion(found) + 1 : 1;
-      this.#db.putSync(key, format.encodeRow(version, op.value));
+      const version = found ? this.#rows.version(op.key, key, found) + 1 : 1;
+      this.#db.putSync(key, format.encodeRow(key, version, op.value));
     } else {
       this.#db.removeSync(key);
     }
@@ -392,12 +428,13 @@ class OpenLmdbStore implements LmdbStore {
   }
 
   #state(): format.StoreState {
-    return format.decodeState(this.#db.get(format.stateKey));
+    return this.#rows.state();
   }
 
   #row(key: RowKey): Row | undefined {
-    const bytes = this.#db.get(format.rowKeyBytes(key.pk, key.sk));
-    return bytes && format.decodeRow(key, bytes);
+    const keyBytes = format.rowKeyBytes(key.pk, key.sk);
+    const bytes = this.#db.get(keyBytes);
+    return bytes && this.#rows.read(key, keyBytes, bytes);
   }
 
   *#changes(from: number, to: number): Iterable<{ sequence: number; key: RowKey }> {
@@ -405,19 +442,6 @@ class OpenLmdbStore implements LmdbStore {
     for (const { key, value } of this.#db.getRange(range)) {
       yield { sequence: format.decodeSequence(key), key: format.decodeRowKey(value) };
     }
-  }
-
-  #page(pk: string, options: RangeOptions): { rows: Row[]; cursor?: string } {
-    const rowsMax = pageRows(options);
-    const rows: Row[] = [];
-    let bytes = 0;
-    for (const { key, value } of this.#db.getRange(bounds(pk, options, rowsMax + 1))) {
-      bytes += key.length + value.length;
-      const last = rows.at(-1);
-      if (last && (rows.length === rowsMax || bytes > storePageBytesMax)) return { rows, cursor: last.sk };
-      rows.push(format.decodeRow({ pk, sk: format.decodeSk(key, pk) }, value));
-    }
-    return { rows };
   }
 
   #reading<T>(read: () => T): T {
@@ -460,51 +484,6 @@ function openTokenWindow(state: Mutable<format.StoreState>, nowMs: number): void
   if (elapsedMs < tokenWindowMs) return;
   state.window += Math.floor(elapsedMs / tokenWindowMs);
   state.windowOpenedMs = nowMs;
-}
-
-function bounds(pk: string, options: RangeOptions, limit: number) {
-  let low = format.rowKeyBytes(pk, options.from ?? '');
-  let high = options.to === undefined ? format.afterPartition(pk) : format.rowKeyBytes(pk, options.to);
-  if (options.cursor !== undefined) {
-    const cursor = format.rowKeyBytes(pk, options.cursor);
-    if (options.reverse) high = Buffer.compare(cursor, high) < 0 ? cursor : high;
-    else low = Buffer.compare(cursor, low) < 0 ? low : format.successor(cursor);
-  }
-  if (Buffer.compare(low, high) >= 0) return { start: low, end: low, limit: 0 };
-  if (!options.reverse) return { start: low, end: high, limit };
-  // A reverse scan starts at the upper end, which stays exclusive, and includes the lower end.
-  return { start: high, exclusiveStart: true, end: low, inclusiveEnd: true, reverse: true, limit };
-}
-
-/** More than LMDB's lock file needs. */
-const lockBytesMax = 1024 * 1024;
-
-/**
- * LMDB writes its lock file as memory. When the disk has no room for a new one, the system sends SIGBUS instead of
- * returning an error: the process would end without a message.
- */
-function assertRoom(directory: string): void {
-  const lock = statSync(join(directory, 'lock.mdb'), { throwIfNoEntry: false });
-  if (!lock?.blocks && faultDisk(directory).freeBytes() < lockBytesMax) throw new Error('its disk is full');
-}
-
-/**
- * When the commit itself failed, lmdb-js says "see commitError" and gives the cause in a promise. A full disk fails before
- * the page that makes a commit visible is written; after any other commit failure the effect is unknown.
- */
-async function commitFailure(disk: FaultDisk, error: unknown): Promise<Failure> {
-  if (!(error instanceof Error) || !('commitError' in error)) return unavailable(disk, error);
-  try {
-    await error.commitError;
-  } catch (cause) {
-    if (isFull(disk)) return unavailable(disk, cause);
-    return new StoreAmbiguous(`${WriteFault.textOf(disk, cause)}: whether the last commit is stored is not known`);
-  }
-  return unavailable(disk, error);
-}
-
-function unavailable(disk: FaultDisk, error: unknown): Failure {
-  return error instanceof Failure ? error : new StoreUnavailable(WriteFault.textOf(disk, error));
 }
 
 function textOf(error: unknown): string {
