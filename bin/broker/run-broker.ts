@@ -1,6 +1,7 @@
 /** Assembles one embedded broker: its session, its logs, its catalogue and its server, in whichever process it lives. */
 import { startBroker } from '../../engine/broker/broker.ts';
 import { openSession } from '../../engine/broker/session.ts';
+import { noticedStore } from '../../engine/controller/row-notices.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
 import { goneById } from '../../engine/controller/shards/controller-id.ts';
 import { StoreCatalogue } from '../../engine/catalogue.ts';
@@ -50,7 +51,10 @@ export interface RunningBroker {
 
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
-  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, store, network, warn, die } = home;
+  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, network, warn, die } = home;
+  const store = noticedStore(home.store, {
+    emit: (kind, reason, about) => warn(`${kind}: row ${about?.['pk']} ${about?.['sk']}: ${reason}`),
+  });
   const clock = systemClock;
   const random = systemRandom;
   prepareVolume(disk, slot.volume);
@@ -72,7 +76,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     catalogue.close();
     throw failure;
   });
-  const mark = new CommitMark(slot.volume, () => store.lastCommit());
+  const mark = new CommitMark(slot.volume, () => home.store.lastCommit());
   const noting = noteNowAndThen(mark, clock);
   const logs = await createLogStore({
     onNearlyFull: (isFull) => warn(nearlyFullText(slot.volume, isFull)),

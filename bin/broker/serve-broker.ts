@@ -31,7 +31,7 @@ export async function serveBroker(parts: BrokerProcess): Promise<{ stop(): void 
   };
   const directory = join(data, 'segments');
   const warn = (text: string): void => void process.stderr.write(`${text}\n`);
-  const { segments } = await openSegments(parts, { disk, directory }, systemClock, warn);
+  const { segments } = await openSegments(parts, { disk, directory }, systemClock, warn, 'warns');
   const store = openLmdbStore({ directory: join(data, 'meta'), clock: systemClock, warn });
   store.onPanic((reason) => die(new Error(reason)));
   const broker = await runBroker({

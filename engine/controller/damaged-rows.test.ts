@@ -141,6 +141,22 @@ describe('a damaged row', () => {
     await expectToSurvive(made);
   });
 
+  it('an evacuated zone stays evacuated after a start, whatever became of the wish', async () => {
+    const made = await started();
+    const { clock, store, control, controller, during, kinds } = made;
+    await during(controller.evacuateZone('b'));
+    await clock.advance(5000);
+    await during(controller.stop());
+    await rot({ store }, { pk: 'FLEET', sk: 'WANTED' });
+    const next = control();
+    await during(next.start());
+    await clock.advance(1000);
+    expect(next.scaling()).toMatchObject({ evacuatedZones: ['b'], brokers: 3 });
+    expect(kinds(next)).toContain('row-restored');
+    await during(next.createTopic(spec('c9', 'after')));
+    expect((await made.owners()).get(2) ?? 0).toBe(0);
+  });
+
   it('the next producer id is one that nobody has', async () => {
     const made = await started();
     const { store, control, controller, during } = made;

@@ -1,7 +1,9 @@
 /**
- * Tells operators about damaged rows that a controller or gateway reads: once for each version of a row, whether the
+ * Tells operators about damaged rows that a controller, gateway or broker reads: once for each version of a row, whether the
  * damage was mended on reading or not. The readers decide what the damage costs; this only looks.
  */
+import { logPkPrefix } from '../log/rows/log-state.ts';
+import { segmentFilePk } from '../log/rows/segment-file.ts';
 import type { MetadataStore, Row, RowChange } from '../ports.ts';
 import { soundText } from '../store-row-checksum.ts';
 import type { EventRing } from './events.ts';
@@ -17,12 +19,18 @@ const costs: Readonly<Record<string, string>> = {
   [brokerSessionsPk]: 'the keeper of the slot restores it, or recovery-failed says what is missing',
   [leasesPk]: 'its holder replaces it at the next renewal',
   [shardsPk]: 'the next owner of the shard replaces it',
+  [segmentFilePk]: 'its file is kept, whether it is needed or not',
   [fleetKey.pk]: 'what was wanted before still is; ask again for what should change',
 };
+const costOfLogs = 'it is made again from the segment files, or the readers of its log get an error';
 const costOfOthers = 'what it describes is out of reach until the metadata store is restored from a backup';
 
-/** The same store, for whatever reads rows on behalf of the controller. */
-export function noticedStore(store: MetadataStore, events: EventRing): MetadataStore {
+function costOf(pk: string): string {
+  return costs[pk] ?? (pk.startsWith(logPkPrefix) ? costOfLogs : costOfOthers);
+}
+
+/** The same store, for whatever reads rows on behalf of the process that tells. */
+export function noticedStore(store: MetadataStore, events: Pick<EventRing, 'emit'>): MetadataStore {
   const told = new Map<string, number>();
   const look = (row: Row): void => {
     const { pk, sk, value, version } = row;
@@ -36,7 +44,7 @@ export function noticedStore(store: MetadataStore, events: EventRing): MetadataS
       if (told.size <= toldMax) break;
       told.delete(oldest);
     }
-    if (sound === undefined) events.emit('row-damaged', costs[pk] ?? costOfOthers, { pk, sk, version });
+    if (sound === undefined) events.emit('row-damaged', costOf(pk), { pk, sk, version });
     else events.emit('row-mended', 'one bit had changed in the metadata store', { pk, sk, version });
   };
   return {

@@ -85,12 +85,14 @@ export class FleetDuty {
       this.#keepers.set(view.slot.brokerId, keeper);
     }
     // Others may have been given another number. From here on theirs is this one, until somebody changes it.
-    if (this.#context.slotOf && this.#wish.version === 0) {
-      await this.#wish.change(
-        (row) => row,
-        () => this.#context.shards.unchanged(0),
-      );
-    }
+    const isFirst = this.#context.slotOf !== undefined && this.#wish.version === 0;
+    const { isDamaged } = this.#wish;
+    if (!isFirst && !isDamaged) return;
+    const version = await this.#wish.change(
+      (row) => row,
+      this.#context.slotOf && (() => this.#context.shards.unchanged(0)),
+    );
+    if (isDamaged) this.#context.events.emit('row-restored', 'what is wanted of the fleet was damaged', { version });
   }
 
   /** Resolves when every slot has its keeper. */

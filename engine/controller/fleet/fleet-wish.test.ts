@@ -136,23 +136,25 @@ describe('the wish for a broker', () => {
   });
 });
 
+function report(seen: number, wanted: Partial<FleetReport['scaling']> = {}): FleetReport {
+  const scaling: FleetReport['scaling'] = {
+    brokers: 3,
+    brokersMin: 3,
+    brokersMax: 9,
+    override: null,
+    evacuatedZones: [],
+    decision: 'stay',
+    reason: 'the number fits the load',
+    dimension: 'requests',
+    shares: { requests: 0.501 },
+    changedAtMs: 0,
+    ...wanted,
+  };
+  return { seen, acted: seen, left: {}, scaling };
+}
+
 it('a report is written when it differs, and another keeper’s is read before it is written over', async () => {
   const { clock, rows, one, other } = await two();
-  const report = (seen: number): FleetReport => {
-    const scaling: FleetReport['scaling'] = {
-      brokers: 3,
-      brokersMin: 3,
-      brokersMax: 9,
-      override: null,
-      evacuatedZones: [],
-      decision: 'stay',
-      reason: 'the number fits the load',
-      dimension: 'requests',
-      shares: { requests: 0.501 },
-      changedAtMs: 0,
-    };
-    return { seen, acted: seen, left: {}, scaling };
-  };
   const version = async (): Promise<number> => (await rows.get(fleetReportKey))!.version;
   for (const seen of [1, 1, 1]) await one.publish(report(seen));
   expect(await version()).toBe(1);
@@ -161,6 +163,24 @@ it('a report is written when it differs, and another keeper’s is read before i
   await other.publish(report(2));
   await clock.settle();
   expect([await version(), one.report?.seen]).toEqual([2, 2]);
+});
+
+it('what is wanted is taken from the report, when its row cannot be read at a start', async () => {
+  const { rows, open } = world();
+  const before = open();
+  await before.follow();
+  await before.change(() => ({ brokers: 6, override: 6, evacuated: ['b'] }));
+  await before.publish(report(1, { brokers: 6, override: 6, evacuatedZones: ['b'] }));
+  rows.rot(fleetKey, '{"bro');
+  const next = open();
+  await next.follow();
+  expect([next.row, next.isDamaged, next.version]).toEqual([{ brokers: 6, override: 6, evacuated: ['b'] }, true, 1]);
+  expect(before.row).toEqual(next.row);
+  await next.change((row) => row);
+  expect(next.isDamaged).toBe(false);
+  const third = open();
+  await third.follow();
+  expect([third.row, third.isDamaged]).toEqual([next.row, false]);
 });
 
 it('what a process missed is read again, for as long as it takes', async () => {

@@ -46,6 +46,7 @@ export class FleetWish {
   /** The lowest broker id that is to be restarted: broker-work.ts begins with it. */
   #restartsNext: number | undefined;
   #row: FleetRow;
+  #isDamaged = false;
   #report: FleetReport | undefined;
 
   /** `first` applies until somebody has written the row. */
@@ -61,6 +62,11 @@ export class FleetWish {
   /** Version of `row`; 0 until somebody has written it. */
   get version(): number {
     return this.#versions.get(fleetKey.sk) ?? 0;
+  }
+
+  /** Whether the stored row cannot be read, so that only `row` says what is wanted. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
   }
 
   /** Undefined until a controller has kept the fleet. */
@@ -220,13 +226,27 @@ export class FleetWish {
     for (const row of await rangeSurely(this.#persistence, fleetKey.pk, waitMsMax)) this.#note(row);
   }
 
+  /**
+   * What the last keeper of the fleet said is wanted, for a process that has just started. The report's row is read before
+   * the wish's, because that is the order of their keys.
+   */
+  #reported(): FleetRow | undefined {
+    if (!this.#report) return undefined;
+    const { brokers, override, evacuatedZones: evacuated } = this.#report.scaling;
+    return { brokers, override: override ?? 0, evacuated };
+  }
+
   /** Of a damaged row only the version counts: what was wanted before is still wanted, and the next wish replaces it. */
   #note(row: Row | undefined): void {
-    if (!row || row.version <= (this.#versions.get(row.sk) ?? 0)) return;
+    const known = row && this.#versions.get(row.sk);
+    if (!row || row.version <= (known ?? 0)) return;
     this.#versions.set(row.sk, row.version);
     const brokerId = wishedBroker(row);
-    if (row.sk === fleetKey.sk) this.#row = unlessDamaged(row, decodeFleet) ?? this.#row;
-    else if (row.sk === fleetReportKey.sk) this.#report = unlessDamaged(row, decodeFleetReport) ?? this.#report;
+    if (row.sk === fleetKey.sk) {
+      const wanted = unlessDamaged(row, decodeFleet);
+      this.#isDamaged = wanted === undefined;
+      this.#row = wanted ?? (known === undefined ? this.#reported() : undefined) ?? this.#row;
+    } else if (row.sk === fleetReportKey.sk) this.#report = unlessDamaged(row, decodeFleetReport) ?? this.#report;
     else if (brokerId !== undefined) {
       const wish = unlessDamaged(row, decodeBrokerWish) ?? this.#ofBrokers.get(brokerId)?.wish ?? noWish;
       this.#ofBrokers.set(brokerId, { wish, version: row.version });

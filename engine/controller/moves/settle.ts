@@ -16,7 +16,7 @@ import type { RecoveryAhead } from '../../log/dead-log.ts';
 import { DataCorrupt } from '../../log/log.ts';
 import { logPkPrefix } from '../../log/rows/log-state.ts';
 import { givenUpPath } from '../../log/wal/wal-format.ts';
-import { StoreConflict, type Row, type StoreOp } from '../../ports.ts';
+import { SegmentsUnavailable, StoreConflict, type Row, type StoreOp } from '../../ports.ts';
 import { RowCorrupt, unlessDamaged } from '../../store-row-json.ts';
 import { getSurely, transactSurely } from '../../store-surely.ts';
 import { type BrokerView, noteSession } from '../brokers/brokers.ts';
@@ -48,9 +48,11 @@ class SessionAlive extends Failure {
   }
 }
 
-/** The cause, and for damage what an operator can do. */
+/** The cause, and what it is waited for or what an operator can do. */
 function adviceFor(cause: unknown, volume: string): string {
   const text = causeText(cause);
+  if (cause instanceof SegmentsUnavailable)
+    return `${text}. Its partitions wait until the segment store takes what their log holds; it is tried every five seconds`;
   const path = givenUpPath(volume);
   const isOfLog = cause instanceof DataCorrupt || (cause instanceof RowCorrupt && cause.pk.startsWith(logPkPrefix));
   if (!isOfLog || text.includes(path)) return text;
