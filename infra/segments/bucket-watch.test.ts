@@ -18,7 +18,7 @@ it('tells the last answer of the service, and asks it every 10 s at most', async
   expect([await trouble(), probes]).toEqual([undefined, 2]);
 });
 
-it('waits two seconds for a service that does not answer, and asks it once', async () => {
+it('waits two seconds for a service that does not answer, asks it once, and says for how long', async () => {
   const clock = manualClock();
   let probes = 0;
   const trouble = bucketTrouble(clock, () => {
@@ -27,9 +27,9 @@ it('waits two seconds for a service that does not answer, and asks it once', asy
   });
   const asked = trouble();
   await clock.advance(2_001);
-  expect(await asked).toBeUndefined();
+  expect(await asked).toBe('segments: the bucket has not answered for 2 s');
   await clock.advance(60_000);
   const again = trouble();
   await clock.advance(2_001);
-  expect([await again, probes]).toEqual([undefined, 1]);
+  expect([await again, probes]).toEqual(['segments: the bucket has not answered for 64 s', 1]);
 });

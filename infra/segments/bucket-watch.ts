@@ -3,7 +3,7 @@
  * service is asked far more seldom: they get its last answer.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
-import { inTime } from '../../engine/kernel/request-time.ts';
+import { inTime, late } from '../../engine/kernel/request-time.ts';
 
 /** Resolves with what is wrong, undefined for nothing. */
 export type BucketTrouble = () => Promise<string | undefined>;
@@ -31,7 +31,10 @@ export function bucketTrouble(clock: Clock, probe: () => Promise<void>): BucketT
       lookedAtMs = nowMs;
       looking = look();
     }
-    if (looking) await inTime(clock, lookMsMax, looking);
+    if (looking && (await inTime(clock, lookMsMax, looking)) === late) {
+      const silentMs = clock.monotonicMs() - lookedAtMs;
+      return trouble ?? `segments: the bucket has not answered for ${Math.floor(silentMs / 1000)} s`;
+    }
     return trouble;
   };
 }

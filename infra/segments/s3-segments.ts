@@ -37,6 +37,8 @@ export interface S3Settings extends BlockCacheSettings {
   /** A reader gets an error then. What it asked for still arrives, and answers the next one. */
   readonly readMsMax: number;
   readonly retryMs: number;
+  /** How often keys are looked for again while the service refuses them. */
+  readonly keysAgainMs: number;
   /** Bodies are passed to the network in pieces of at least this size. */
   readonly pieceBytes: number;
   readonly socketsMax: number;
@@ -50,6 +52,7 @@ export const s3Defaults: S3Settings = {
   answerMsMax: 15_000,
   readMsMax: 10_000,
   retryMs: 200,
+  keysAgainMs: 10_000,
   pieceBytes: 256 * 1024,
   socketsMax: 64,
   blockBytes: MiB,
@@ -74,27 +77,16 @@ class S3Segments implements SegmentStore {
   readonly #location: S3Location;
   readonly #clock: Clock;
   readonly #settings: S3Settings;
-  readonly #client: S3Client;
+  #client: S3Client;
+  #clientMadeAtMs: number;
   readonly #cache: BlockCache;
 
   constructor(location: S3Location, clock: Clock, settings: S3Settings) {
     this.#location = location;
     this.#clock = clock;
     this.#settings = settings;
-    this.#client = new S3Client({
-      region: location.region,
-      ...(location.endpoint ? { endpoint: location.endpoint, forcePathStyle: true } : {}),
-      maxAttempts: settings.attemptsMax,
-      // The failure itself reports what went wrong, once.
-      logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
-      requestHandler: {
-        connectionTimeout: settings.connectMsMax,
-        requestTimeout: settings.answerMsMax,
-        throwOnRequestTimeout: true,
-        httpAgent: { keepAlive: true, maxSockets: settings.socketsMax },
-        httpsAgent: { keepAlive: true, maxSockets: settings.socketsMax },
-      },
-    });
+    this.#client = clientOf(location, settings);
+    this.#clientMadeAtMs = clock.monotonicMs();
     this.#cache = new BlockCache(settings, (fileId, position, bytes) => this.#range(fileId, position, bytes));
   }
 
@@ -107,6 +99,7 @@ class S3Segments implements SegmentStore {
     try {
       await this.#client.send(new HeadBucketCommand({ Bucket: this.#location.bucket }));
     } catch (cause) {
+      this.#readKeysAgain(cause);
       const status = statusOf(cause);
       const bucket = `segments: s3://${this.#location.bucket}`;
       if (status === 404) throw new Error(`${bucket} does not exist`, { cause });
@@ -253,7 +246,21 @@ class S3Segments implements SegmentStore {
     }
   }
 
+  /**
+   * A client keeps the keys that it has once found. A new one reads the shared files again, where somebody may have put
+   * others meanwhile. Requests of the client before it go on.
+   */
+  #readKeysAgain(cause: unknown): void {
+    const status = statusOf(cause);
+    const nowMs = this.#clock.monotonicMs();
+    const isRefused = status === 403 || status === 400;
+    if (!isRefused || nowMs - this.#clientMadeAtMs < this.#settings.keysAgainMs) return;
+    this.#client = clientOf(this.#location, this.#settings);
+    this.#clientMadeAtMs = nowMs;
+  }
+
   #failure(act: string, fileId: string, cause: unknown): DiskFault | SegmentsUnavailable {
+    this.#readKeysAgain(cause);
     const text = `${act} ${this.nameOf(fileId)}: ${causeText(cause)}`;
     const isMissing = statusOf(cause) === 404 && (act === 'read' || act === 'measure');
     return isMissing ? new DiskFault(text, { cause }) : new SegmentsUnavailable(text, { cause });
@@ -266,6 +273,26 @@ class S3Segments implements SegmentStore {
   #at(fileId: string): { readonly Bucket: string; readonly Key: string } {
     return { Bucket: this.#location.bucket, Key: this.#keyOf(fileId) };
   }
+}
+
+function clientOf({ region, endpoint }: S3Location, settings: S3Settings): S3Client {
+  const options = {
+    region,
+    ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
+    maxAttempts: settings.attemptsMax,
+    // The failure itself reports what went wrong, once.
+    logger: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet },
+    requestHandler: {
+      connectionTimeout: settings.connectMsMax,
+      requestTimeout: settings.answerMsMax,
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets: settings.socketsMax },
+      httpsAgent: { keepAlive: true, maxSockets: settings.socketsMax },
+    },
+    // For whatever looks for keys: otherwise the shared files are read once in the life of the process.
+    ignoreCache: true,
+  };
+  return new S3Client(options);
 }
 
 /** The client's own words for missing credentials do not say what to do. */
