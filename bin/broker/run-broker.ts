@@ -10,7 +10,7 @@ import { systemRandom } from '../../engine/kernel/random.ts';
 import { createLogStore } from '../../engine/log/log-store.ts';
 import { prepareVolume } from '../../engine/log/wal/wal.ts';
 import { logSettingsDefault } from '../../engine/log/settings.ts';
-import type { BrokerSlot, Disk, Network, SegmentStore } from '../../engine/ports.ts';
+import type { BrokerSlot, Disk, MetadataStore, Network, SegmentStore } from '../../engine/ports.ts';
 import { claimVolume, volumeOwner } from '../../infra/disk/volume-owner.ts';
 import { CommitMark } from '../../infra/disk/commit-mark.ts';
 import type { LmdbStore } from '../../tenancy/store/lmdb.ts';
@@ -52,9 +52,7 @@ export interface RunningBroker {
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
   const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, network, warn, die } = home;
-  const store = noticedStore(home.store, {
-    emit: (kind, reason, about) => warn(`${kind}: row ${about?.['pk']} ${about?.['sk']}: ${reason}`),
-  });
+  const store = tellingStore(home);
   const clock = systemClock;
   const random = systemRandom;
   prepareVolume(disk, slot.volume);
@@ -122,6 +120,13 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
       catalogue.close();
     },
   };
+}
+
+/** A broker has no events: what it notices about rows goes to the program's log. */
+function tellingStore({ store, warn }: Pick<BrokerHome, 'store' | 'warn'>): MetadataStore {
+  return noticedStore(store, {
+    emit: (kind, reason, about) => warn(`${kind}: row ${about?.['pk']} ${about?.['sk']}: ${reason}`),
+  });
 }
 
 /** A controller in this very process cannot be an earlier one with our process id. */
