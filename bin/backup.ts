@@ -126,7 +126,7 @@ function makesFolder(path: string): boolean {
 }
 
 function openStore(directory: string): LmdbStore {
-  return openLmdbStore({ directory, clock: systemClock });
+  return openLmdbStore({ directory, clock: systemClock, checksPages: true });
 }
 
 function persisted(store: LmdbStore): Persistence {

@@ -1,4 +1,13 @@
-import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +26,10 @@ const addresses = {
   httpPort: 2,
   adminPort: 3,
   tls: false,
+};
+
+const fail = (text: string): never => {
+  throw new Error(text);
 };
 
 /** Runs `before` when something is generated for the first time: after the look at the file, and before it changes. */
@@ -47,7 +60,7 @@ it('secrets are generated once, whoever asks, and kept where only their owner ca
   const first = demoSecrets(path, systemRandom);
   expect(first.clusterId).toBeUndefined();
   expect(demoSecrets(path, systemRandom)).toEqual(first);
-  writeDemoEnv(path, { ...first, clusterId: 'c1' }, addresses);
+  writeDemoEnv(path, { ...first, clusterId: 'c1' }, addresses, fail);
   expect(demoSecrets(path, systemRandom)).toEqual({ ...first, clusterId: 'c1' });
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(readdirSync(folder)).toEqual(['demo.env']);
@@ -88,7 +101,7 @@ it('the next gateway takes over the secret of a killed one and removes its files
   const drawn = readFileSync(join(folder, left!), 'utf8');
   const secrets = demoSecrets(path, systemRandom);
   expect(drawn).toContain(`HEADGATE_ADMIN_KEY=${secrets.adminKey}\n`);
-  writeDemoEnv(path, { ...secrets, clusterId: 'c1' }, addresses);
+  writeDemoEnv(path, { ...secrets, clusterId: 'c1' }, addresses, fail);
   expect(demoSecrets(path, systemRandom)).toEqual({ ...secrets, clusterId: 'c1' });
   expect(readdirSync(folder)).toEqual(['demo.env']);
 });
@@ -98,4 +111,35 @@ it('a file that lacks a key keeps the admin key', () => {
   const secrets = demoSecrets(path, systemRandom);
   expect(secrets).toMatchObject({ adminKey: 'hga_mine' });
   expect(readFileSync(path, 'utf8')).toContain(`HEADGATE_API_KEY=${secrets.apiKey}\n`);
+});
+
+it('a file that cannot be written, and has the same keys, is told of; one with others ends the start', () => {
+  const access = { ...demoSecrets(path, systemRandom), clusterId: 'c1' };
+  writeDemoEnv(path, access, addresses, fail);
+  const before = readFileSync(path, 'utf8');
+  const told: string[] = [];
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  for (const name of ['writeFileSync', 'renameSync'] as const) {
+    const spy = vi.spyOn(fs, name).mockImplementation(() => {
+      throw full;
+    });
+    syncBuiltinESMExports();
+    try {
+      const moved = { ...addresses, kafkaPort: 9 };
+      writeDemoEnv(path, access, moved, (text) => told.push(text));
+      expect(() => writeDemoEnv(path, { ...access, apiKey: 'hgk_x_y' }, moved, fail)).toThrow('ENOSPC');
+    } finally {
+      spy.mockRestore();
+      syncBuiltinESMExports();
+    }
+  }
+  expect(told).toEqual(Array(2).fill(`${path} keeps the addresses of an earlier start: ${full.message}`));
+  expect(readFileSync(path, 'utf8')).toBe(before);
+  expect(readdirSync(folder)).toEqual(['demo.env']);
+});
+
+it('something else in its place is named', () => {
+  mkdirSync(path);
+  expect(() => demoSecrets(path, systemRandom)).toThrow(`${path} cannot be read: EISDIR`);
+  rmdirSync(path);
 });

@@ -68,8 +68,16 @@ function successor(path: string, text: string | undefined, lines: readonly strin
   }
 }
 
-/** Written whole or not at all, and readable only by its owner from the first byte on. */
-export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addresses): void {
+/**
+ * Written whole or not at all, and readable only by its owner from the first byte on. A file that has the same keys and
+ * cannot be written (a full disk, another user's) is no reason to serve nobody: `warn` is called.
+ */
+export function writeDemoEnv(
+  path: string,
+  access: DemoAccess,
+  addresses: Addresses,
+  warn: (text: string) => void,
+): void {
   const { kafkaHost, httpHost, kafkaPort, httpPort, adminPort, tls } = addresses;
   const scheme = tls ? 'https' : 'http';
   const lines = [
@@ -79,8 +87,23 @@ export function writeDemoEnv(path: string, access: DemoAccess, addresses: Addres
     ...secretLines(access),
     `HEADGATE_CLUSTER=${access.clusterId}`,
   ];
-  renameSync(writeDraft(path, lines), path);
-  removeRemains(path);
+  try {
+    moveOver(path, writeDraft(path, lines));
+    removeRemains(path);
+  } catch (error) {
+    const kept = secretsIn(textAt(path));
+    if (kept?.apiKey !== access.apiKey || kept.adminKey !== access.adminKey) throw error;
+    warn(`${path} keeps the addresses of an earlier start: ${(error as Error).message}`);
+  }
+}
+
+function moveOver(path: string, draft: string): void {
+  try {
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
 }
 
 /** Drafts and successors of gateways that were killed; they hold secrets. */
@@ -120,7 +143,8 @@ function secretLines({ adminKey, apiKey, keyId }: Omit<DemoAccess, 'clusterId'>)
 function writeDraft(path: string, lines: readonly string[]): string {
   const draft = `${path}.${process.pid}.new`;
   try {
-    writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
+    // On the disk before it has its name: the keys are nowhere else.
+    writeFileSync(draft, `${lines.join('\n')}\n`, { mode: 0o600, flush: true });
     chmodSync(draft, 0o600);
   } catch (error) {
     rmSync(draft, { force: true });
@@ -132,7 +156,12 @@ function writeDraft(path: string, lines: readonly string[]): string {
 /** Undefined when there is no such file. */
 function textAt(path: string): string | undefined {
   let text: string | undefined;
-  unless('ENOENT', () => (text = readFileSync(path, 'utf8')));
+  try {
+    unless('ENOENT', () => (text = readFileSync(path, 'utf8')));
+  } catch (error) {
+    // The system's own words name no path.
+    throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
   return text;
 }
 

@@ -104,7 +104,7 @@ export async function serveGateway(
   const redraw = (revoked: string): DemoSecrets => demoSecrets(folder.demoEnv, random, revoked);
   const access = await ensureDemoTenant({ tenancy, clock, redraw }, secrets);
   const addresses = addressesOf(settings, context, doors);
-  writeDemoEnv(folder.demoEnv, access, addresses);
+  writeDemoEnv(folder.demoEnv, access, addresses, logLine);
   readiness.serve(true);
   process.stdout.write(welcome(access, addresses, folder.demoEnv, access.clusterId !== secrets.clusterId));
 

@@ -48,3 +48,17 @@ it('volumes name their installation, when all that are in their place name the s
   claim('4', volumeOwner('bb', 4));
   expect(installationOf(volume)).toBeUndefined();
 });
+
+it('a damaged name is told from another owner’s, and the way out is named', () => {
+  claimVolume(volume, mine);
+  const file = join(volume, 'belongs-to');
+  for (const text of ['broker 1 of inst', '\0\0\0\0', 'broker 1 of installation \ufffda']) {
+    writeFileSync(file, text);
+    expect(() => checkVolume(volume, mine)).toThrow(
+      `${file} is damaged: if ${volume} is the volume of ${mine}, remove that file`,
+    );
+  }
+  rmSync(file);
+  claimVolume(volume, mine);
+  checkVolume(volume, mine);
+});

@@ -3,17 +3,24 @@
  * mounted in the place of another looks as if it had lost its log. A recovery would then give up the records of the right
  * volume and delete those of the wrong one.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { givenUpPath } from '../../engine/log/wal/wal-format.ts';
 
 const fileName = 'belongs-to';
+const ownerPattern = /^broker (\d+) of installation ([0-9a-f]+)$/;
 
 export class VolumeOfAnother extends Failure {
   readonly code = 'disk-fault';
   constructor(volume: string, found: string, wanted: string) {
-    super(`${volume} is the volume of ${found}, not of ${wanted}: mount the right one`);
+    const isOwner = ownerPattern.test(found);
+    const file = join(volume, fileName);
+    super(
+      isOwner
+        ? `${volume} is the volume of ${found}, not of ${wanted}: mount the right one`
+        : `${file} is damaged: if ${volume} is the volume of ${wanted}, remove that file`,
+    );
   }
 }
 
@@ -31,8 +38,7 @@ export function isVolumeOf(volume: string, installation: string): boolean {
 export function installationOf(volumes: string): string | undefined {
   const named = new Set<string>();
   for (const volume of existsSync(volumes) ? readdirSync(volumes) : []) {
-    const [, brokerId, installation] =
-      /^broker (\d+) of installation (\S+)$/.exec(ownerOf(join(volumes, volume))) ?? [];
+    const [, brokerId, installation] = ownerPattern.exec(ownerOf(join(volumes, volume))) ?? [];
     if (brokerId === volume && installation !== undefined) named.add(installation);
   }
   const [only] = named;
@@ -53,10 +59,7 @@ export function claimVolume(volume: string, owner: string): void {
   checkVolume(volume, owner);
   if (ownerOf(volume) === owner) return;
   try {
-    const fd = openSync(join(volume, fileName), 'w', 0o600);
-    writeSync(fd, `${owner}\n`);
-    fsyncSync(fd);
-    closeSync(fd);
+    writeFileSync(join(volume, fileName), `${owner}\n`, { mode: 0o600, flush: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
