@@ -71,6 +71,25 @@ export function framingSuite(name: string, make: MakeServer): void {
       }
     });
 
+    test('a request arrives in two pieces, wherever it is cut', async () => {
+      const line = 'GET /pieces HTTP/1.1\r\n';
+      const request = `${line}Host: x\r\nConnection: close\r\n\r\n`;
+      // What uWebSockets.js has built for Node 20 takes half a request line for one of HTTP/1.0; its later builds do not.
+      const firstCut = name === 'uWebSockets.js' && process.versions.modules === '115' ? line.length : 1;
+      for (let cut = firstCut; cut < request.length; cut++) {
+        const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+        let text = '';
+        socket.on('data', (data) => (text += String(data)));
+        const closed = once(socket, 'close');
+        await new Promise<void>((resolve) => socket.write(request.slice(0, cut), () => resolve()));
+        // The first piece has been read when a later request has its answer.
+        expect(await answerTo(request)).toMatch(/^HTTP\/1.1 200 /);
+        socket.write(request.slice(cut));
+        await closed;
+        expect(text, `cut after ${cut} bytes`).toMatch(/^HTTP\/1.1 200 /);
+      }
+    });
+
     test('the request line counts towards the size of the head', async () => {
       const answer = await answerTo(`GET /?${'a'.repeat(serverDefaults.headerBytesMax)} HTTP/1.1\r\nHost: x\r\n\r\n`);
       expect(answer).toMatch(/^HTTP\/1.1 431 [^]*"code":"head-too-large"/);
