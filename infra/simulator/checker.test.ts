@@ -213,6 +213,16 @@ describe('the checker names', () => {
       check(history(goneMs).map((entry) => (entry.kind === 'send' ? { ...entry, ageMs: 1 } : entry))),
     );
     expect(older.map((found) => found.map(({ name }) => name))).toEqual([[], ['kept-too-little']]);
+    // However old it claims to be, it stays from one look to the next.
+    const looked = [97, 98].map((goneMs) =>
+      check(
+        history(goneMs).map((entry) => {
+          if (entry.kind === 'topic') return { ...entry, looksMs: 100 };
+          return entry.kind === 'send' ? { ...entry, ageMs: 1000 } : entry;
+        }),
+      ),
+    );
+    expect(looked.map((found) => found.map(({ name }) => name))).toEqual([['kept-too-little'], []]);
   });
 
   it('a deletion that was reported and not done, went too far, or was refused for no reason', () => {

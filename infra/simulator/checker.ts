@@ -143,11 +143,12 @@ class Judge {
   }
 
   #topic(entry: TimedEntry & { kind: 'topic' }): void {
-    const { partition: name, isBounded, keptBytes = 0, keptMs = 0, isCutOnly = false } = entry;
+    const { partition: name, isBounded, keptBytes = 0, keptMs = 0, looksMs = 0, isCutOnly = false } = entry;
     const partition = this.#partitions.of(name);
     partition.isBounded = isBounded;
     partition.keptBytes = keptBytes;
     partition.keptMs = keptMs;
+    partition.looksMs = looksMs;
     partition.isCutOnly = isCutOnly;
   }
 

@@ -147,13 +147,20 @@ export class EventLoop {
   }
 }
 
-/** `rate`: how fast its monotonic clock runs. */
-export function clockOf(loop: EventLoop, place: Place | undefined, rate = 1): Clock {
+/**
+ * `rate`: how fast its monotonic clock runs. `turnMs`: how long a turn goes on from the moment when somebody waits for its
+ * end; what arrives by then belongs to the same turn.
+ */
+export function clockOf(loop: EventLoop, place: Place | undefined, rate = 1, turnMs: () => number = () => 0): Clock {
+  let turnEndsMs = -1;
   return {
     wallMs: () => loop.wallMs,
     monotonicMs: () => loop.nowMs * rate,
     after: (delayMs, fn) => loop.schedule(Math.max(timerMsMin, delayMs / rate), fn, place),
-    endOfTurn: (fn) => void loop.schedule(0, fn, place),
+    endOfTurn(fn) {
+      if (loop.nowMs >= turnEndsMs) turnEndsMs = loop.nowMs + turnMs();
+      loop.schedule(turnEndsMs - loop.nowMs, fn, place);
+    },
   };
 }
 

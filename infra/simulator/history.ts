@@ -195,6 +195,8 @@ export type Entry =
       readonly isBounded: boolean;
       readonly keptBytes?: number;
       readonly keptMs?: number;
+      /** Between two looks of retention at it. */
+      readonly looksMs?: number;
       /** Whether only clients delete from it: then it never begins after what they asked for. */
       readonly isCutOnly?: boolean;
     }

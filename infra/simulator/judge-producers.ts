@@ -26,9 +26,15 @@ export class JudgeOfProducers {
     for (const value of values) {
       const index = this.#sentCounts.get(producer) ?? 0;
       this.#sentCounts.set(producer, index + 1);
-      this.#partitions
-        .of(partition)
-        .sent.set(value, { producer, as, index, claimedMs: atMs - ageMs, ackedAt: -1, isUnstored: undefined });
+      this.#partitions.of(partition).sent.set(value, {
+        producer,
+        as,
+        index,
+        claimedMs: atMs - ageMs,
+        sentMs: atMs,
+        ackedAt: -1,
+        isUnstored: undefined,
+      });
     }
   }
 

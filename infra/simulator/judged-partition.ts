@@ -7,6 +7,7 @@ interface SentValue {
   readonly index: number;
   /** When it was sent; earlier where its record claims to be older. */
   readonly claimedMs: number;
+  readonly sentMs: number;
   ackedAt: number;
   /** Every attempt so far was refused: no broker has stored it. */
   isUnstored: boolean | undefined;
@@ -26,6 +27,8 @@ export class JudgedPartition {
   keptBytes = 0;
   /** What retention by time must leave; 0: it leaves everything. */
   keptMs = 0;
+  /** No record goes sooner, however old it claims to be. */
+  looksMs = 0;
   /** When a client was first told that the log begins there, in the order of both. */
   readonly toldStarts: { readonly atMs: number; readonly start: number }[] = [];
   /** A client requested a deletion of records, so what remains says nothing about retention. */

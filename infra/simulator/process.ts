@@ -4,11 +4,14 @@
  * (SIGSTOP), they wait and arrive together when it continues, at the time of that moment.
  */
 import type { Clock } from '../../engine/kernel/clock.ts';
-import { type Random, seededRandom } from '../../engine/kernel/random.ts';
+import { below, type Random, seededRandom } from '../../engine/kernel/random.ts';
 import { clockOf, type EventLoop, type Place, type SimEvent } from './event-loop.ts';
 
 /** Clocks differ by up to ten of these: leases allow for that much. */
 const driftStep = 0.001;
+/** One in so many turns is long. */
+const longOneOf = 3;
+const turnSteps = 10;
 /** From the end of a process until its parent has reaped it. */
 const reapMsMax = 4;
 
@@ -29,11 +32,17 @@ export class SimProcess implements Place {
   readonly #onEnd = new Set<(reason: string) => void>();
   readonly #onReaped: (() => void)[] = [];
 
-  constructor(loop: EventLoop, name: string, pid: number, seed: number) {
+  /** `turnMsMax`: see WorldSettings. */
+  constructor(loop: EventLoop, name: string, pid: number, seed: number, turnMsMax: number) {
     this.loop = loop;
     this.name = name;
     this.pid = pid;
-    this.clock = clockOf(loop, this, 1 + ((seed % 11) - 5) * driftStep);
+    this.clock = clockOf(
+      loop,
+      this,
+      1 + ((seed % 11) - 5) * driftStep,
+      turnsOf(seededRandom(seed ^ 0x7a21), turnMsMax),
+    );
     this.random = seededRandom(seed);
     this.#draws = seededRandom(seed ^ 0xa5a5a5);
   }
@@ -109,6 +118,11 @@ export class SimProcess implements Place {
     this.#held = [];
     for (const event of held) this.loop.again(event);
   }
+}
+
+function turnsOf(random: Random, turnMsMax: number): () => number {
+  if (turnMsMax === 0) return () => 0;
+  return () => (below(random, longOneOf) > 0 ? 0 : (turnMsMax * (1 + below(random, turnSteps))) / turnSteps);
 }
 
 /** The result of a call of a dead process. */

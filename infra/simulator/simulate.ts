@@ -108,6 +108,8 @@ const cutOneOf: Readonly<Record<string, number>> = { gateways: 2, missed: 1 };
 /** Worlds whose segments are in a bucket; none by default. */
 const bucketOneOf: Readonly<Record<string, number>> = { planned: 2, topics: 2, missed: 3 };
 const droppingScenarios: readonly string[] = ['groups', 'controllers', 'full', 'gateways', 'seldom'];
+const busyOneOf = 5;
+const turnStepMs = 0.5;
 const stuckAfterMs = 40_000;
 const readMsMax = 20_000;
 /** Between two requested roll-ups. */
@@ -338,6 +340,12 @@ function drawFar(seed: number, scenario: string): number {
   return below(random, 4) === 0 ? 5 + below(random, 90) : 0;
 }
 
+/** In a fifth of the worlds processes are busy; likewise. */
+function drawTurns(seed: number): number {
+  const random = seededRandom(Math.imul(seed + 1, 0x1b873593));
+  return below(random, busyOneOf) === 0 ? turnStepMs * (1 + below(random, 4)) : 0;
+}
+
 /** Whether a bucket holds the segments; likewise. */
 function drawBucket(seed: number, scenario: string): boolean {
   const oneOf = bucketOneOf[scenario];
@@ -408,6 +416,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
     holdMsMax,
     beatMs: drawBeat(seed),
     farMs: drawFar(seed, scenario),
+    turnMsMax: drawTurns(seed),
     limits,
     pageRows: drawPageRows(seed, scenario),
     releases: {

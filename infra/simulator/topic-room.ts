@@ -189,13 +189,14 @@ export class TopicRoom {
     const topic: SimTopic = { name, clusterId, topicId, partitions, ...kind, isDeleted: false };
     this.topics.push(topic);
     this.#world.fault(`topic ${name} is there: ${partitionName(topicId, 0)} and ${partitions - 1} more`);
-    const { history } = this.#world;
+    const { history, settings } = this.#world;
+    const { retentionIntervalMs: looksMs } = settings.log;
     for (let i = 0; i < partitions; i++) {
       history.add({
         kind: 'topic',
         partition: partitionName(topicId, i),
         isBounded,
-        ...(isCutOnly ? { isCutOnly } : isBounded ? (keptMs === undefined ? { keptBytes } : { keptMs }) : {}),
+        ...(isCutOnly ? { isCutOnly } : isBounded ? (keptMs === undefined ? { keptBytes } : { keptMs, looksMs }) : {}),
       });
     }
     const all = Array.from({ length: partitions }, (_, i) => i);

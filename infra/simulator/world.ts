@@ -45,6 +45,11 @@ export interface WorldSettings {
   readonly holdMsMax: number;
   /** Producers send at multiples of it: then many batches share a write and a sync. 0: whenever they like. */
   readonly beatMs: number;
+  /**
+   * How long some turns of a process's event loop last, in which several requests, answers and timers arrive before
+   * anything is flushed; 0: each event has a turn of its own.
+   */
+  readonly turnMsMax: number;
   /** From a client to the gateway, and back: a request in flight then meets what has changed meanwhile. */
   readonly farMs: number;
   /**
@@ -208,7 +213,7 @@ export class World {
   }
 
   spawn(name: string): SimProcess {
-    const process = new SimProcess(this.loop, name, this.#nextPid++, this.random().u32());
+    const process = new SimProcess(this.loop, name, this.#nextPid++, this.random().u32(), this.settings.turnMsMax);
     this.processes.set(process.pid, process);
     return process;
   }
