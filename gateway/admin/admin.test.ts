@@ -63,10 +63,28 @@ describe('tenants and clusters', () => {
       cursor = (page.body['nextCursor'] as string | undefined) ?? '';
     } while (cursor);
     expect(seen.toSorted()).toEqual(ids.toSorted());
-    for (const key of ['5', '{}', '[]', '["1","a"]', '[null,"a"]', '[[1],"a"]']) {
+    const forged = [
+      '5',
+      '{}',
+      '[]',
+      '[1]',
+      '[1,"a",2]',
+      '[1, "a"]',
+      '["1","a"]',
+      '[null,"a"]',
+      '[[1],"a"]',
+      '[1e999,"a"]',
+    ];
+    for (const key of forged) {
       const foreign = Buffer.from(key).toString('base64url');
       expect((await test.ask('GET', `${v1}/clusters?cursor=${foreign}`)).body, key).toMatchObject({ field: 'cursor' });
     }
+    const padded = Buffer.from('[1,"ab"]').toString('base64');
+    expect((await test.ask('GET', `${v1}/clusters?cursor=${encodeURIComponent(padded)}`)).status).toBe(400);
+    // Also where there is no item to compare it with.
+    const [empty] = ids;
+    const one = Buffer.from('[1]').toString('base64url');
+    expect((await test.ask('GET', `${v1}/clusters/${empty}/topics?cursor=${one}`)).status).toBe(400);
     expect(await test.ask('GET', `${v1}/clusters?cursor=nonsense`)).toMatchObject({
       status: 400,
       body: { field: 'cursor' },

@@ -31,8 +31,23 @@ export const problemSchema = z
   })
   .openapi('Problem');
 
+/**
+ * A number in a path or a query. In one spelling only: `0x1`, `1.0` and ` 1` come from a script that takes something else
+ * for a number, and the request then means another broker than its sender does.
+ */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER) {
+  const told = `use a whole number, ${max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`}`;
+  const isMeant = (text: string): boolean =>
+    /^(0|[1-9]\d{0,14})$/.test(text) && Number(text) >= min && Number(text) <= max;
+  return z
+    .string()
+    .refine(isMeant, told)
+    .transform(Number)
+    .openapi({ type: 'integer', minimum: min, ...(max < Number.MAX_SAFE_INTEGER && { maximum: max }) });
+}
+
 export const pageQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(1000).default(100).openapi({ description: 'Items of one page.' }),
+  limit: wholeNumber(1, 1000).default(100).openapi({ description: 'Items of one page.' }),
   cursor: z.string().max(2000).optional().openapi({ description: '`nextCursor` of the previous page.' }),
 });
 

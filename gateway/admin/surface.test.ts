@@ -81,6 +81,36 @@ describe('the surface', () => {
     expect((await test.ask('GET', '/admin/v1/clusters?nonsense=1', undefined, '')).status).toBe(401);
   });
 
+  it('takes numbers in paths and queries in one spelling', async () => {
+    const spelled = ['0x1', '1.0', '%201', '1%20', '%2B1', '01', '1e0', '-1', '1_0', 'one', '9'.repeat(20)];
+    for (const text of spelled) {
+      const drained = await test.ask('POST', `/admin/v1/brokers/${text}/drain`);
+      expect(drained, text).toMatchObject({ status: 400, body: { code: 'invalid-request', field: 'brokerId' } });
+      expect(drained.body['detail'], text).toBe('brokerId: use a whole number, 0 or more');
+      for (const query of [`clusters?limit=${text}`, `events?limit=${text}`, `partitions?brokerId=${text}`]) {
+        const listed = await test.ask('GET', `/admin/v1/${query}`);
+        expect(listed, query).toMatchObject({ status: 400, body: { code: 'invalid-request' } });
+      }
+    }
+    expect(test.memory.asked).toEqual([]);
+    expect((await test.ask('GET', '/admin/v1/clusters?limit=1001')).body['detail']).toContain('from 1 to 1000');
+    expect((await test.ask('GET', '/admin/v1/clusters?limit=1000')).status).toBe(200);
+    expect((await test.ask('POST', '/admin/v1/brokers/1/drain')).status).toBe(200);
+    const described = await document();
+    const numbers = Object.values(described.paths)
+      .flatMap((item) => Object.values(item).flatMap(({ parameters = [] }) => parameters))
+      .filter(({ name }) => name === 'brokerId' || name === 'limit') as {
+      schema?: object;
+      in: string;
+      required?: boolean;
+    }[];
+    expect(numbers.length).toBeGreaterThan(8);
+    for (const { schema, required = false, in: place } of numbers) {
+      expect(schema).toMatchObject({ type: 'integer' });
+      expect(required).toBe(place === 'path');
+    }
+  });
+
   it('is described completely, with every reference resolved', async () => {
     const described = await document();
     expect(described.openapi).toBe('3.1.0');

@@ -6,7 +6,7 @@ import { NotFound } from '../../../tenancy/failures.ts';
 import type { GatewayContext } from '../../context.ts';
 import type { AdminContext, FleetOperations } from '../options.ts';
 import { pageOf } from '../pages.ts';
-import { brokerSchema, drainedSchema, pageQuery, pageSchema, partitionSchema } from '../schemas.ts';
+import { brokerSchema, drainedSchema, pageQuery, pageSchema, partitionSchema, wholeNumber } from '../schemas.ts';
 import { placementShown, zonesOf } from '../views.ts';
 import { type AdminApp, brokerParams, json, prefix, problems, security } from './route.ts';
 
@@ -74,7 +74,7 @@ const partitions = createRoute({
   request: {
     query: pageQuery.extend({
       clusterId: z.string().optional(),
-      brokerId: z.coerce.number().int().optional(),
+      brokerId: wholeNumber(0).optional(),
       internal: z.enum(['true', 'false']).default('false').openapi({ description: "Include Headgate's own topics." }),
     }),
   },
@@ -111,7 +111,7 @@ export function brokerRoutes(app: AdminApp, { context, fleet }: AdminContext): v
       (query.brokerId === undefined || p.entry.brokerId === query.brokerId);
     const page = pageOf(
       filtered(placedPartitions(context, query.clusterId), wanted),
-      (p) => [p.clusterId, p.inner, p.entry.index],
+      { parts: ['string', 'string', 'number'], keyOf: (p) => [p.clusterId, p.inner, p.entry.index] },
       ({ clusterId, topic, internal, entry }) => ({ clusterId, topic, internal, ...placementShown(entry, zones) }),
       query,
     );

@@ -97,7 +97,12 @@ export function clusterRoutes(app: AdminApp, { context }: AdminContext): void {
       (a, b) => a.createdAtMs - b.createdAtMs || (a.clusterId < b.clusterId ? -1 : 1),
     );
     return c.json(
-      pageOf(clusters, (k) => [k.createdAtMs, k.clusterId], clusterShown, query),
+      pageOf(
+        clusters,
+        { parts: ['number', 'string'], keyOf: (k) => [k.createdAtMs, k.clusterId] },
+        clusterShown,
+        query,
+      ),
       200,
     );
   });

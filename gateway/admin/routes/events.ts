@@ -9,7 +9,7 @@ import type { EngineEvent } from '../../../engine/engine.ts';
 import { eventId, eventsSince, sinceForm } from '../event-ids.ts';
 import type { Followers } from '../followers.ts';
 import type { AdminContext } from '../options.ts';
-import { eventSchema } from '../schemas.ts';
+import { eventSchema, wholeNumber } from '../schemas.ts';
 import { type AdminApp, json, prefix, problems, security } from './route.ts';
 
 const shared = { tags: ['Fleet'], security };
@@ -24,7 +24,7 @@ const list = createRoute({
   method: 'get',
   path: `${prefix}/events`,
   summary: "List the engine's last decisions with their reasons",
-  request: { query: z.object({ since, limit: z.coerce.number().int().min(1).max(1000).default(100) }) },
+  request: { query: z.object({ since, limit: wholeNumber(1, 1000).default(100) }) },
   responses: {
     200: json(z.object({ items: z.array(eventSchema) }).openapi('Events'), 'The latest ones, oldest first.'),
     ...problems,

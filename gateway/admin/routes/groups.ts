@@ -45,12 +45,7 @@ export function groupRoutes(app: AdminApp, { context }: AdminContext): void {
   app.openapi(list, async (c) => {
     const groups = await listGroups(context, operatorOf(context, c.req.valid('param').clusterId));
     return c.json(
-      pageOf(
-        groups,
-        (g) => [g.groupId],
-        (g) => g,
-        c.req.valid('query'),
-      ),
+      pageOf(groups, { parts: ['string'], keyOf: (g) => [g.groupId] }, (g) => g, c.req.valid('query')),
       200,
     );
   });

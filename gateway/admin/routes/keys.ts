@@ -71,7 +71,7 @@ export function keyRoutes(app: AdminApp, { context }: AdminContext): void {
     const { clusterId } = clusterOf(context, c.req.valid('param').clusterId);
     const page = pageOf(
       tenancy.keys(clusterId),
-      (k) => [k.createdAtMs, k.keyId],
+      { parts: ['number', 'string'], keyOf: (k) => [k.createdAtMs, k.keyId] },
       ({ expiresAtMs, ...key }) => ({ ...key, expiresAtMs: expiresAtMs ?? null }),
       c.req.valid('query'),
     );

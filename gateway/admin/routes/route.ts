@@ -2,7 +2,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
-import { problemSchema } from '../schemas.ts';
+import { problemSchema, wholeNumber } from '../schemas.ts';
 
 export interface AdminEnv {
   Variables: { requestId: string };
@@ -37,11 +37,4 @@ export const noContent = { description: 'Done.' };
 export const security = [{ adminKey: [] }];
 
 export const clusterParams = z.object({ clusterId: z.string().min(1).max(64) });
-/** Declared by hand: coercion accepts any input, and a path parameter may be neither absent nor null. */
-export const brokerParams = z.object({
-  brokerId: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .openapi({ type: 'integer', minimum: 0, param: { required: true } }),
-});
+export const brokerParams = z.object({ brokerId: wholeNumber(0).openapi({ param: { required: true } }) });

@@ -60,7 +60,7 @@ export function tenantRoutes(app: AdminApp, { context: { tenancy } }: AdminConte
   app.openapi(list, (c) => {
     const page = pageOf(
       tenancy.tenants(),
-      (t) => [t.createdAtMs, t.tenantId],
+      { parts: ['number', 'string'], keyOf: (t) => [t.createdAtMs, t.tenantId] },
       (t) => t,
       c.req.valid('query'),
     );

@@ -91,7 +91,7 @@ export function topicRoutes(app: AdminApp, { context, fleet }: AdminContext): vo
     return c.json(
       pageOf(
         topics,
-        ([name]) => [name],
+        { parts: ['string'], keyOf: ([name]) => [name] },
         ([name, topic]) => topicShown(name, topic),
         c.req.valid('query'),
       ),
