@@ -6,6 +6,7 @@ import { adminInTest, adminKey } from './admin/admin-in-test.suite.ts';
 import { type AdminServer, startAdmin } from './admin/app.ts';
 import { type HttpDoor, startHttpDoor } from './http/door.ts';
 import { type DoorBench, doorBench } from './kafka/door.suite.ts';
+import { zeroUuid } from '../engine/kernel/uuid.ts';
 
 let bench: DoorBench;
 let http: HttpDoor;
@@ -122,4 +123,45 @@ it('count requests, refusals and connections by door, and only grow', async () =
     }
   }
   socket.close();
+});
+
+it('count the errors inside answers, also those that nobody wanted to hear of', async () => {
+  const tenant = await bench.tenant('partial', {});
+  const raw = await bench.client(tenant);
+  const before = await scrape();
+  const write = async (query: string, type: string, body: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${tenant.apiKey}`, 'content-type': type };
+    const path = `/v1/topics/one/records${query}`;
+    const answer = await fetch(`http://127.0.0.1:${http.port}${path}`, { method: 'POST', headers, body });
+    await answer.arrayBuffer();
+    return answer.status;
+  };
+  const [good, bad] = ['{"value":1,"partition":0}', '{"value":1,"partition":99}'];
+  expect(await write('', 'application/json', `{"records":[${good}]}`)).toBe(200);
+  expect(await write('', 'application/json', `{"records":[${good},${bad},${bad}]}`)).toBe(207);
+  expect(await write('', 'application/x-ndjson', `${bad}\nnonsense\n${good}\n`)).toBe(200);
+  expect(await write('?acks=0', 'application/json', `{"records":[${bad}]}`)).toBe(202);
+  // As a whole: its status counts.
+  expect(await write('', 'application/json', `{"records":[${bad}]}`)).toBe(404);
+  const partitions = [0, 98, 99].map((partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: -1 }));
+  const ends = { replicaId: -1, isolationLevel: 0, timeoutMs: 0, topics: [{ name: 'one', partitions }] };
+  await raw.ask(2, 7, ends);
+  const partitionData = [{ index: 99, records: Buffer.alloc(1) }];
+  const topicData = [{ name: 'one', topicId: zeroUuid, partitionData }];
+  raw.send(0, 9, { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData });
+  await raw.closed;
+  const after = await scrape();
+  const grown = [...after.values].flatMap(([series, value]) => {
+    if (!series.startsWith('headgate_answer_errors_total')) return [];
+    const by = value - (before.values.get(series) ?? 0);
+    return by === 0 ? [] : [`${/\{(.*)\}/.exec(series)![1]} ${by}`];
+  });
+  expect(grown.sort()).toEqual([
+    'door="http",api="produce",error="invalid-json" 1',
+    'door="http",api="produce",error="not-found" 4',
+    'door="kafka",api="ListOffsets",error="UNKNOWN_TOPIC_OR_PARTITION" 2',
+    'door="kafka",api="Produce",error="UNKNOWN_TOPIC_OR_PARTITION" 1',
+  ]);
+  const refused = 'headgate_refusals_total{door="http",reason="404"}';
+  expect((after.values.get(refused) ?? 0) - (before.values.get(refused) ?? 0)).toBe(1);
 });

@@ -1,7 +1,7 @@
 /**
- * What the doors were asked and what they refused, since the process began: plain numbers that are read when somebody looks
- * at the metrics. A reason is the door's own term: an HTTP status, a problem's code or the name of a Kafka error. So there
- * are as many of them as the protocols define, whatever clients send.
+ * What the doors were asked, what they refused, and the errors inside their answers, since the process began: plain numbers
+ * that are read when somebody looks at the metrics. A reason is the door's own term: an HTTP status, a problem's code or the
+ * name of a Kafka error. So there are as many of them as the protocols define, whatever clients send.
  */
 import type { ClusterLimits } from '../tenancy/tenancy.ts';
 
@@ -13,6 +13,13 @@ export class Traffic {
   readonly requests: Record<TrafficDoor, number> = { kafka: 0, http: 0, websocket: 0, admin: 0 };
   readonly #refusals = perDoor();
   readonly #quotaRefusals = perDoor();
+  /** By door and API. */
+  readonly #answerErrors: Readonly<Record<TrafficDoor, Map<string, Map<string, number>>>> = {
+    kafka: new Map(),
+    http: new Map(),
+    websocket: new Map(),
+    admin: new Map(),
+  };
 
   refused(door: TrafficDoor, reason: string): void {
     increment(this.#refusals[door], reason);
@@ -23,6 +30,16 @@ export class Traffic {
     increment(this.#quotaRefusals[door], quota);
   }
 
+  /**
+   * The error of a partition, a topic, a group or a record, in an answer that may be about others too. Also one that the
+   * client did not want to hear of (acks=0). `api`: 'Produce', as Apache Kafka names it, or 'produce' and 'read'.
+   */
+  failedInside(door: TrafficDoor, api: string, error: string, count = 1): void {
+    let errors = this.#answerErrors[door].get(api);
+    if (!errors) this.#answerErrors[door].set(api, (errors = new Map()));
+    errors.set(error, (errors.get(error) ?? 0) + count);
+  }
+
   /** An answer with an HTTP status. */
   replied(door: 'http' | 'admin', status: number): void {
     this.requests[door]++;
@@ -31,6 +48,14 @@ export class Traffic {
 
   refusals(): [door: TrafficDoor, reason: string, count: number][] {
     return listed(this.#refusals);
+  }
+
+  answerErrors(): [door: TrafficDoor, api: string, error: string, count: number][] {
+    return trafficDoors.flatMap((door) =>
+      [...this.#answerErrors[door]].flatMap(([api, errors]) =>
+        [...errors].map(([error, count]): [TrafficDoor, string, string, number] => [door, api, error, count]),
+      ),
+    );
   }
 
   quotaRefusals(): [door: TrafficDoor, quota: string, count: number][] {

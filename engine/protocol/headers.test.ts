@@ -8,11 +8,14 @@ import {
   decodeResponse,
   encodeRequest,
   encodeResponse,
+  errorsEncoded,
 } from './headers.ts';
 import { make } from './make.ts';
 import { MalformedFrame } from './malformed-frame.ts';
 import { metadataRequest } from './messages/03-metadata.ts';
+import { produceResponse } from './messages/00-produce.ts';
 import { heartbeatResponse } from './messages/12-heartbeat.ts';
+import { createTopicsResponse } from './messages/19-create-topics.ts';
 import { apiVersionsResponse } from './messages/18-api-versions.ts';
 import { UnsupportedVersion } from './unsupported-version.ts';
 
@@ -48,6 +51,27 @@ test('a response header has tagged fields when the version is flexible', () => {
   expect(flexible.toString('hex')).toBe('00000009' + '00' + '00000000' + '001b' + '00');
   expect(decodeCorrelationId(flexible)).toBe(9);
   expect(decodeResponse(apiKey.heartbeat, 4, flexible)).toEqual(beat);
+});
+
+test('the errors in a response are known when it is encoded, and only those of the last one', () => {
+  const partitions = [0, errorCode.notLeaderOrFollower, errorCode.messageTooLarge, errorCode.notLeaderOrFollower];
+  const partitionResponses = partitions.map((code, index) => ({ index, errorCode: code }));
+  const stored = make(produceResponse, { responses: [{ name: 't', partitionResponses }] });
+  for (const version of [3, 9, 12]) {
+    encodeResponse(apiKey.produce, version, 1, stored);
+    expect([...errorsEncoded()]).toEqual([
+      [errorCode.notLeaderOrFollower, 2],
+      [errorCode.messageTooLarge, 1],
+    ]);
+  }
+  encodeResponse(apiKey.heartbeat, 4, 1, make(heartbeatResponse, { errorCode: -1 }));
+  expect([...errorsEncoded()]).toEqual([[errorCode.unknownServerError, 1]]);
+  // A tagged field.
+  const created = make(createTopicsResponse, { topics: [{ name: 't', topicConfigErrorCode: 29 }] });
+  encodeResponse(apiKey.createTopics, 5, 1, created);
+  expect([...errorsEncoded()]).toEqual([[29, 1]]);
+  encodeResponse(apiKey.heartbeat, 4, 1, make(heartbeatResponse, {}));
+  expect([...errorsEncoded()]).toEqual([]);
 });
 
 test('an ApiVersions response has none in any version', () => {

@@ -9,7 +9,7 @@ import { type ApiKey, apiByKey, apiKey, type RequestOf, type ResponseOf } from '
 import { decoder, encoder } from './compile.ts';
 import { text } from './intern.ts';
 import { elementsMax, taggedFieldsMax } from './limits.ts';
-import { cursor, malformed, misfit, readVarint, unsupported, writeText } from './wire.ts';
+import { cursor, errorsMet, malformed, misfit, readVarint, unsupported, writeText } from './wire.ts';
 import { Writer } from './writer.ts';
 
 export interface RequestHeader {
@@ -98,12 +98,18 @@ export function encodeResponse<K extends ApiKey>(
 ): Uint8Array[] {
   if (correlationId !== (correlationId | 0)) misfit('correlationId', correlationId);
   writer.begin();
+  if (errorsMet.size > 0) errorsMet.clear();
   const bytes = writer.reserve(5);
   let position = bytes.writeInt32BE(correlationId, writer.position);
   if (hasTaggedResponse(key, version)) bytes[position++] = 0;
   writer.position = position;
   encoder(apiByKey.get(key)!.response, version)(writer, message);
   return writer.take();
+}
+
+/** How often each error code but 0 is in the response encoded last. Read it at once, before the next response. */
+export function errorsEncoded(): ReadonlyMap<number, number> {
+  return errorsMet;
 }
 
 function hasTaggedResponse(key: ApiKey, version: number): boolean {

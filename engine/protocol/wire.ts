@@ -23,6 +23,13 @@ export function misfit(field: string, value: unknown): never {
  */
 export const cursor = { position: 0, elements: 0 };
 
+/** The error codes in the response encoded last, and how often each is in it; nearly always none. */
+export const errorsMet = new Map<number, number>();
+
+export function meetError(code: number): void {
+  errorsMet.set(code, (errorsMet.get(code) ?? 0) + 1);
+}
+
 /** An unsigned varint of at most five bytes. */
 export function readVarint(bytes: Buffer, position: number): number {
   let value = 0;

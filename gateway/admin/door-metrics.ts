@@ -39,6 +39,13 @@ export function doorMetrics(registry: Registry, { context: { connections, traffi
   );
   counter(
     registry,
+    'headgate_answer_errors_total',
+    'Errors of single partitions, topics, groups and records inside answers, by Kafka error or problem code.',
+    ['door', 'api', 'error'],
+    () => traffic.answerErrors().map(([door, api, error, count]) => [[door, api, error], count] as const),
+  );
+  counter(
+    registry,
     'headgate_quota_refusals_total',
     'Requests and connections that were refused because a cluster was at a limit, by limit.',
     ['door', 'quota'],

@@ -3,6 +3,7 @@
  * every record failed in the same way, the whole request is answered with that problem.
  */
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
+import type { GatewayContext } from '../context.ts';
 import type { ProduceOutcome } from '../operations/produce.ts';
 import { kafkaProblem } from './failures.ts';
 import { jsonHeaders } from './reply-headers.ts';
@@ -34,6 +35,18 @@ export function replyAccepted(exchange: HttpExchange, records: number): void {
   exchange.reply(202, jsonHeaders(exchange), `{"accepted":${records}}`);
 }
 
+/** For results that are not the status of their answer, and those that nobody wanted to hear of (acks=0). */
+export function countFailed(
+  { traffic }: Pick<GatewayContext, 'traffic'>,
+  door: 'http' | 'websocket',
+  results: readonly { readonly errorCode: number }[],
+): void {
+  for (let i = 0; i < results.length; i++) {
+    const { errorCode } = results[i]!;
+    if (errorCode !== 0) traffic.failedInside(door, 'produce', kafkaProblem(errorCode, null).code);
+  }
+}
+
 /** Builds one result by string concatenation: three numbers need no escaping. */
 export function outcomeJson(outcome: ProduceOutcome): string {
   if (outcome.errorCode === 0) {
@@ -48,7 +61,11 @@ export function replyOutcome(exchange: HttpExchange, outcome: ProduceOutcome): v
   else replyProblem(exchange, kafkaProblem(outcome.errorCode, outcome.message));
 }
 
-export function replyOutcomes(exchange: HttpExchange, outcomes: readonly ProduceOutcome[]): void {
+export function replyOutcomes(
+  context: GatewayContext,
+  exchange: HttpExchange,
+  outcomes: readonly ProduceOutcome[],
+): void {
   let failed = 0;
   for (let i = 0; i < outcomes.length; i++) if (outcomes[i]!.errorCode !== 0) failed++;
   const first = outcomes[0]!;
@@ -56,6 +73,7 @@ export function replyOutcomes(exchange: HttpExchange, outcomes: readonly Produce
     replyProblem(exchange, { ...kafkaProblem(first.errorCode, first.message), failed });
     return;
   }
+  if (failed > 0) countFailed(context, 'http', outcomes);
   let results = '';
   for (let i = 0; i < outcomes.length; i++) results += (i === 0 ? '' : ',') + outcomeJson(outcomes[i]!);
   exchange.reply(failed === 0 ? 200 : 207, jsonHeaders(exchange), `{"results":[${results}],"failed":${failed}}`);

@@ -6,6 +6,7 @@ import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
 import { InvalidRequest } from '../../engine/kernel/failure.ts';
 import { datedProducerId } from '../../engine/records/dated-producer-id.ts';
 import type { ProducerStamp } from '../../engine/records/encode.ts';
+import type { GatewayContext } from '../context.ts';
 import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
 import { problem } from './failures.ts';
 import { type DoorParts, guard } from './guard.ts';
@@ -51,7 +52,12 @@ const conflicts: ReadonlySet<number> = new Set([
 ]);
 
 /** `isOne`: the request is a single record. The outcomes agree because the records form one batch. */
-export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceOutcome[], isOne: boolean): void {
+export function replyStamped(
+  context: GatewayContext,
+  exchange: HttpExchange,
+  outcomes: readonly ProduceOutcome[],
+  isOne: boolean,
+): void {
   const first = outcomes[0]!;
   if (conflicts.has(first.errorCode)) {
     const kafka = { kafka_error: errorName(first.errorCode) };
@@ -60,7 +66,7 @@ export function replyStamped(exchange: HttpExchange, outcomes: readonly ProduceO
       problem('sequence-conflict', first.message ?? 'the sequence number is not the expected one', kafka),
     );
   } else if (isOne) replyOutcome(exchange, first);
-  else replyOutcomes(exchange, outcomes);
+  else replyOutcomes(context, exchange, outcomes);
 }
 
 /**

@@ -2,11 +2,12 @@
  * The contract of a file in api/: one API key with its versions, how it runs beside other requests on a connection, how it
  * is charged, and two functions. One answers a request, the other turns a failure into the API's own answer.
  */
-import { Overloaded } from '../../engine/kernel/failure.ts';
+import { Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import type { Lanes } from '../../engine/kernel/lanes.ts';
-import { type ApiKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
+import { type ApiKey, apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
-import { decodeRequest, elementsDecoded, encodeResponse } from '../../engine/protocol/headers.ts';
+import { errorName } from '../../engine/protocol/error-codes.ts';
+import { decodeRequest, elementsDecoded, encodeResponse, errorsEncoded } from '../../engine/protocol/headers.ts';
 import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
@@ -83,6 +84,11 @@ export interface Call extends OpenCall {
   readonly fetchSessions: FetchSessions;
 }
 
+/** A failure that no answer can hold, because the client wants none: its connection ends. */
+export class Unanswerable extends Failure {
+  readonly code = 'invalid-request';
+}
+
 /** Parts of a frame; undefined: no answer. */
 export type Served = Uint8Array[] | undefined;
 
@@ -122,7 +128,7 @@ interface Traits {
 
 type Result<K extends ApiKey> = ResponseOf<K> | undefined | Promise<ResponseOf<K> | undefined>;
 
-/** `refuse` is called when `handle` throws a Failure; any other error ends the connection. */
+/** `refuse` is called when `handle` throws a Failure; Unanswerable and any other error end the connection. */
 export function api<K extends ApiKey>(
   key: K,
   traits: Traits,
@@ -141,6 +147,7 @@ export function api<K extends ApiKey>(
       const elements = elementsDecoded();
       call.charge(requestsBeside(elements));
       const refused = (error: unknown): ResponseOf<K> | undefined => {
+        if (error instanceof Unanswerable) throw error;
         const refusal = refusalOf(error, call.principal);
         call.refused(refusal);
         return refuse(request, refusal, call);
@@ -222,5 +229,13 @@ function encode<K extends ApiKey>(
   if (call.delayMs > 0 && 'throttleTimeMs' in response) {
     (response as { throttleTimeMs: number }).throttleTimeMs = Math.ceil(call.delayMs);
   }
-  return encodeResponse(key, call.version, correlationId, response);
+  const parts = encodeResponse(key, call.version, correlationId, response);
+  const errors = errorsEncoded();
+  if (errors.size > 0) countErrors(call, key, errors);
+  return parts;
+}
+
+function countErrors({ context }: OpenCall, key: ApiKey, errors: ReadonlyMap<number, number>): void {
+  const { name } = apiByKey.get(key)!;
+  for (const [code, count] of errors) context.traffic.failedInside('kafka', name, errorName(code), count);
 }

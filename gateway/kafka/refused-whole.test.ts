@@ -13,15 +13,16 @@ import type { Call, Served, TenantApi } from './api.ts';
 import { UnacknowledgedFailed } from './api/00-produce.ts';
 import { apis } from './apis.ts';
 import type { Refusal } from './failures.ts';
+import { Traffic } from '../traffic.ts';
 
 const clusterId = 'caaaaaaaaaaa';
 
 /** Whatever is asked of it fails. */
 const suspended = new Proxy(
-  { clock: systemClock },
+  { clock: systemClock, traffic: new Traffic() },
   {
     get(parts, name) {
-      if (name === 'clock') return parts.clock;
+      if (name === 'clock' || name === 'traffic') return parts[name];
       throw new Forbidden(`topic ${clusterId}.orders is away`);
     },
   },

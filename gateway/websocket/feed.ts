@@ -155,7 +155,9 @@ export class Feed implements SubscriptionHolder {
   }
 
   unavailable(partition: number, why: Failure): void {
-    const event = { event: 'unavailable', sub: this.sub, partition, problem: problemOf(why) };
+    const told = problemOf(why);
+    this.#host.context.traffic.failedInside('websocket', 'read', told.code);
+    const event = { event: 'unavailable', sub: this.sub, partition, problem: told };
     this.#host.outbox.send(JSON.stringify(event));
   }
 
@@ -173,6 +175,7 @@ export class Feed implements SubscriptionHolder {
 
   #end(error: Problem): void {
     this.#closed = true;
+    this.#host.context.traffic.failedInside('websocket', 'read', error.code);
     this.#host.outbox.send(JSON.stringify({ event: 'error', sub: this.sub, error }));
     this.#host.feedEnded(this.sub);
   }

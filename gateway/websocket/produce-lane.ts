@@ -9,7 +9,7 @@ import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import { noPartitionText } from '../failures.ts';
 import { kafkaProblem } from '../http/failures.ts';
-import { outcomeJson } from '../http/produce-replies.ts';
+import { countFailed, outcomeJson } from '../http/produce-replies.ts';
 import { admitRequest, heldBackMs, longer, noDelay, refuseLongWait } from '../operations/admit.ts';
 import { appendBatch } from '../operations/append.ts';
 import type { ProduceOutcome, ProduceRecord } from '../operations/produce.ts';
@@ -136,6 +136,7 @@ export class ProduceLane {
   #produce(topic: TopicEntry, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
     this.#parts.producer.produce(this.#principal, topic, records, (outcomes) => {
       this.#leave(bytes);
+      countFailed(this.#parts.context, 'websocket', outcomes);
       if (id !== undefined) this.#holder.answer(outcomesEvent(id, outcomes));
     });
   }
@@ -155,6 +156,7 @@ export class ProduceLane {
         results[index] = result;
         longest = longer(longest, verdict);
         if (--remaining > 0) return;
+        countFailed(context, 'websocket', results);
         const answer = (): void => {
           this.#leave(bytes);
           this.#holder.answer(resultsEvent(frame, batches, results));

@@ -77,8 +77,9 @@ class EventStream {
       gap: (partition, from, to) =>
         this.#write(`event: gap\ndata: {"partition":${partition},"from":${from},"earliest":${to}}\n\n`),
       unavailable: (partition, why) => {
-        const data = JSON.stringify({ partition, problem: problemOf(why) });
-        this.#write(`event: unavailable\ndata: ${data}\n\n`);
+        const told = problemOf(why);
+        parts.context.traffic.failedInside('http', 'read', told.code);
+        this.#write(`event: unavailable\ndata: ${JSON.stringify({ partition, problem: told })}\n\n`);
       },
       available: (partition) => this.#write(`event: available\ndata: {"partition":${partition}}\n\n`),
       failed: (code, message) => this.#fail(kafkaProblem(code, message)),
@@ -163,6 +164,7 @@ class EventStream {
   }
 
   #fail(why: Problem): void {
+    this.#parts.context.traffic.failedInside('http', 'read', why.code);
     this.#write(`event: failure\ndata: ${JSON.stringify(why)}\n\n`);
     this.#end();
   }

@@ -6,13 +6,14 @@ import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { recordCount } from '../../../engine/records/batch.ts';
 import type { AppendResult } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
+import type { GatewayContext } from '../../context.ts';
 import { noPartitionText } from '../../failures.ts';
 import { heldBackMs, longer, noDelay, refuseLongWait } from '../../operations/admit.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { splitBatches } from '../../operations/split-batches.ts';
 import { kafkaProblem } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
-import { acksOf, replyAccepted } from '../produce-replies.ts';
+import { acksOf, countFailed, replyAccepted } from '../produce-replies.ts';
 import { readBody } from '../read-body.ts';
 import { replyJson } from '../reply-headers.ts';
 import { replyProblem } from '../reply-problem.ts';
@@ -41,8 +42,9 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
     appendBatch(context, principal, topic, partition, batch, produceTimeoutMs, (result, verdict) => {
       results[index] = result;
       longest = longer(longest, verdict);
-      if (--remaining > 0 || acks === 'none') return;
-      const reply = (): void => replyResults(exchange, partition, batches, results);
+      if (--remaining > 0) return;
+      if (acks === 'none') return countFailed(context, 'http', results);
+      const reply = (): void => replyResults(context, exchange, partition, batches, results);
       const waitMs = heldBackMs(context, principal.clusterId, longest, quotaWaitMsMax);
       if (waitMs > 0) context.clock.after(waitMs, reply);
       else reply();
@@ -52,6 +54,7 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
 }
 
 function replyResults(
+  context: GatewayContext,
   exchange: HttpExchange,
   partition: number,
   batches: readonly Buffer[],
@@ -63,6 +66,7 @@ function replyResults(
     replyProblem(exchange, { ...kafkaProblem(first.errorCode, first.errorMessage), failed });
     return;
   }
+  if (failed > 0) countFailed(context, 'http', results);
   const rendered = results.map((result, i) =>
     result.errorCode === 0
       ? { partition, base_offset: result.baseOffset, records: recordCount(batches[i]!, 0) }

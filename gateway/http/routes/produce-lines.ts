@@ -19,7 +19,7 @@ import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/r
 import { problemOf, ProblemFailure } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
 import { LineSplitter } from '../line-splitter.ts';
-import { outcomeJson } from '../produce-replies.ts';
+import { countFailed, outcomeJson } from '../produce-replies.ts';
 import { contentCoding, parseJson } from '../read-body.ts';
 import { headersOf } from '../reply-headers.ts';
 import { replyFailure } from '../reply-problem.ts';
@@ -209,7 +209,7 @@ class LineProducer {
     this.#ended = true;
     this.#lines++;
     this.#failed++;
-    this.#groups.push({ results: `${faultLine(error)}\n`, lines: 0, bytes: 0 });
+    this.#groups.push({ results: `${this.#faultLine(error)}\n`, lines: 0, bytes: 0 });
     this.#progress();
   }
 
@@ -225,7 +225,7 @@ class LineProducer {
       try {
         records.push(recordOfJson(parseJson(line, name, parseKeepingFewNumbers), this.#format, name));
       } catch (error) {
-        faults.set(count, faultLine(error));
+        faults.set(count, this.#faultLine(error));
         this.#failed++;
         this.#refusedBytes += line.length;
       }
@@ -259,6 +259,7 @@ class LineProducer {
         else {
           producer.produce(this.#principal, this.#topic, next.records, (outcomes) => {
             for (const { errorCode } of outcomes) if (errorCode !== 0) this.#failed++;
+            countFailed(context, 'http', outcomes);
             this.#answer(next.group, outcomes.map(outcomeJson), next.faults);
           });
         }
@@ -272,7 +273,7 @@ class LineProducer {
           });
           return;
         }
-        const fault = faultLine(error);
+        const fault = this.#faultLine(error, next.records.length);
         this.#failed += next.records.length;
         this.#answer(
           next.group,
@@ -342,6 +343,14 @@ class LineProducer {
     return (this.#stream = stream);
   }
 
+  /** The result of `lines` lines. */
+  #faultLine(error: unknown, lines = 1): string {
+    if (!(error instanceof Failure)) throw error;
+    const fault = problemOf(error);
+    this.#parts.context.traffic.failedInside('http', 'produce', fault.code, lines);
+    return JSON.stringify({ error: fault });
+  }
+
   #isFull(): boolean {
     const { linesInFlightMax, lineBytesInFlightMax } = this.#parts.settings;
     const isOver = this.#linesInFlight > linesInFlightMax || this.#bytesInFlight > lineBytesInFlightMax;
@@ -354,9 +363,4 @@ class LineProducer {
     if (this.#isFull() || this.#unread.length > 0) this.#flow?.pause();
     else this.#flow?.resume();
   }
-}
-
-function faultLine(error: unknown): string {
-  if (!(error instanceof Failure)) throw error;
-  return JSON.stringify({ error: problemOf(error) });
 }

@@ -16,7 +16,7 @@ import { findTopic } from '../../operations/topics.ts';
 import { type DoorParts, keepForTurn, mayTakeNow, settle, type TenantHandler } from '../guard.ts';
 import { booleanIn } from '../boolean-in.ts';
 import type { KnownQuery } from '../known-query.ts';
-import { acksOf, refusePartitionInQuery, replyAccepted, replyOutcome } from '../produce-replies.ts';
+import { acksOf, countFailed, refusePartitionInQuery, replyAccepted, replyOutcome } from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
@@ -87,11 +87,13 @@ function store(
   if (stamp) {
     const at = stampedPartition([record], 'Record-Partition');
     produceStamped(context, principal, topic, at, [record], stamp, (outcomes) => {
-      if (acks === 'stored') replyStamped(exchange, outcomes, true);
+      if (acks === 'stored') replyStamped(context, exchange, outcomes, true);
+      else countFailed(context, 'http', outcomes);
     });
   } else
     producer.produceOne(principal, topic, record, (outcome) => {
       if (acks === 'stored') replyOutcome(exchange, outcome);
+      else countFailed(context, 'http', [outcome]);
     });
   if (acks === 'none') replyAccepted(exchange, 1);
 }

@@ -12,7 +12,14 @@ import type { GatewayContext } from '../../context.ts';
 import { ProblemFailure } from '../failures.ts';
 import { type DoorParts, keepForTurn, mayTakeNow, settle, type TenantHandler } from '../guard.ts';
 import type { KnownQuery } from '../known-query.ts';
-import { type Acks, acksOf, replyAccepted, replyOutcomes, refusePartitionInQuery } from '../produce-replies.ts';
+import {
+  type Acks,
+  acksOf,
+  countFailed,
+  replyAccepted,
+  replyOutcomes,
+  refusePartitionInQuery,
+} from '../produce-replies.ts';
 import { replyStamped, stampedPartition, stampOf } from '../producer-stamp.ts';
 import { contentCoding, expand, mediaType, parseJsonObject, tooLarge } from '../read-body.ts';
 import { replyFailure } from '../reply-problem.ts';
@@ -123,15 +130,18 @@ function store(
   if (stamp) {
     const partition = stampedPartition(records, 'records[].partition');
     produceStamped(context, principal, topic, partition, records, stamp, (outcomes) => {
-      if (acks === 'stored') replyStamped(exchange, outcomes, false);
+      if (acks === 'stored') replyStamped(context, exchange, outcomes, false);
+      else countFailed(context, 'http', outcomes);
     });
   } else if (records.length === 1) {
     producer.produceOne(principal, topic, records[0]!, (outcome) => {
-      if (acks === 'stored') replyOutcomes(exchange, [outcome]);
+      if (acks === 'stored') replyOutcomes(context, exchange, [outcome]);
+      else countFailed(context, 'http', [outcome]);
     });
   } else {
     producer.produce(principal, topic, records, (outcomes) => {
-      if (acks === 'stored') replyOutcomes(exchange, outcomes);
+      if (acks === 'stored') replyOutcomes(context, exchange, outcomes);
+      else countFailed(context, 'http', outcomes);
     });
   }
   if (acks === 'none') replyAccepted(exchange, records.length);

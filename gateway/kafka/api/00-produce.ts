@@ -8,8 +8,7 @@
  * connection.
  */
 import { assert } from '../../../engine/kernel/assert.ts';
-import { Failure } from '../../../engine/kernel/failure.ts';
-import { errorCode, toKafkaCode } from '../../../engine/protocol/error-codes.ts';
+import { errorCode, errorName, toKafkaCode } from '../../../engine/protocol/error-codes.ts';
 import type { ProduceRequest, ProduceResponse } from '../../../engine/protocol/messages/00-produce.ts';
 import {
   baseOffset,
@@ -24,7 +23,7 @@ import {
 import type { ClusterLimits } from '../../../tenancy/tenancy.ts';
 import { appendBatch } from '../../operations/append.ts';
 import { leaderOf } from '../advertised.ts';
-import { api, type Call } from '../api.ts';
+import { api, type Call, Unanswerable } from '../api.ts';
 import { findAsked, hasPartition } from '../topic-view.ts';
 import type { TopicEntry } from '../../../engine/engine.ts';
 
@@ -37,9 +36,7 @@ const firstIdVersion = 13;
 const firstLeaderVersion = 10;
 
 /** An acks=0 batch that failed: the client learns of it when its connection ends, as with Kafka. */
-export class UnacknowledgedFailed extends Failure {
-  readonly code = 'invalid-request';
-}
+export class UnacknowledgedFailed extends Unanswerable {}
 
 export const produce = api(
   0,
@@ -48,10 +45,11 @@ export const produce = api(
   (call, request) => {
     const limits = call.context.tenancy.cluster(call.principal.clusterId)?.limits;
     const refused = refusedWhole(call, request, limits);
-    if (refused) return unlessUnacknowledged(request, refuseAll(request, refused[0], refused[1]));
+    if (refused) return unlessUnacknowledged(call, request, refuseAll(request, refused[0], refused[1]));
     return append(call, request, limits?.messageBytesMax ?? 0);
   },
-  (request, { errorCode: code, message }) => unlessUnacknowledged(request, refuseAll(request, code, message)),
+  (request, { errorCode: code, message }, call) =>
+    unlessUnacknowledged(call, request, refuseAll(request, code, message)),
 );
 
 /** The same verdict for every partition. */
@@ -104,9 +102,8 @@ function append(call: Call, request: ProduceRequest, batchBytesMax: number): Pro
       if (--open > 0) return;
       call.frameIsFree = isFree;
       try {
-        resolve(unlessUnacknowledged(request, response));
+        resolve(unlessUnacknowledged(call, request, response));
       } catch (error) {
-        // Thrown to dispatch, past `refuse`: there is no answer to put it in.
         reject(error as Error);
       }
     };
@@ -220,11 +217,17 @@ function refuseAll(request: ProduceRequest, code: number, message: string): Prod
 }
 
 /** Throws UnacknowledgedFailed. */
-function unlessUnacknowledged(request: ProduceRequest, response: ProduceResponse): ProduceResponse | undefined {
+function unlessUnacknowledged(
+  { context }: Call,
+  request: ProduceRequest,
+  response: ProduceResponse,
+): ProduceResponse | undefined {
   if (request.acks !== 0) return response;
   for (const { partitionResponses } of response.responses) {
     for (const { errorCode: code, index } of partitionResponses) {
-      if (code !== errorCode.none) throw new UnacknowledgedFailed(`acks=0 and error ${code} in partition ${index}`);
+      if (code === errorCode.none) continue;
+      context.traffic.failedInside('kafka', 'Produce', errorName(code));
+      throw new UnacknowledgedFailed(`acks=0 and error ${code} in partition ${index}`);
     }
   }
   return undefined;
