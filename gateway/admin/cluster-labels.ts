@@ -5,7 +5,7 @@
  */
 import type { ClusterLimits, ClusterView, Usage } from '../../tenancy/tenancy.ts';
 
-const other = 'other';
+export const other = 'other';
 const nothing: Usage = {
   clusterId: other,
   producedBytes: 0,

@@ -32,7 +32,7 @@ import { topicRoutes } from './routes/topics.ts';
 
 export interface Admin {
   readonly app: AdminApp;
-  /** Ends the event streams, which would otherwise never end. */
+  /** Ends the event streams, which would otherwise never end, and the survey behind the metrics. */
   close(): void;
 }
 
@@ -74,7 +74,8 @@ export function createAdminApp(
   app.use(`${prefix}/*`, refuseUnknownParameters(app));
   app.use(`${prefix}/*`, limitBody(limits.bodyBytesMax));
 
-  healthRoutes(app, admin, createMetrics(admin), has);
+  const metrics = createMetrics(admin);
+  healthRoutes(app, admin, metrics, has);
   tenantRoutes(app, admin);
   clusterRoutes(app, admin);
   keyRoutes(app, admin);
@@ -93,5 +94,11 @@ export function createAdminApp(
   });
   const describe = openapiDocument(app);
   app.get('/openapi.json', (c) => c.json(describe(admin.httpAddress?.())));
-  return { app, close: () => followers.close() };
+  return {
+    app,
+    close() {
+      followers.close();
+      metrics.close();
+    },
+  };
 }

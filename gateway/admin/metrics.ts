@@ -8,16 +8,17 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
 import { ClusterLabels } from './cluster-labels.ts';
 import { doorMetrics } from './door-metrics.ts';
+import { openMetricsText, openMetricsType, prefersOpenMetrics } from './open-metrics.ts';
 import { loopLookIntervalMs, showLateness } from './loop-lag.ts';
 import type { AdminContext } from './options.ts';
 import { placedPartitions } from './routes/brokers.ts';
+import { Survey } from './survey.ts';
+import { surveyMetrics } from './survey-metrics.ts';
 
 export interface Metrics {
-  readonly contentType: string;
-  /** Metrics of the process and the engine. */
-  text(): Promise<string>;
-  /** Metrics that name clusters. */
-  textOfClusters(): Promise<string>;
+  /** `accept`: the header. `withClusters`: also the metrics that name clusters. */
+  scrape(accept: string | undefined, withClusters: boolean): Promise<{ readonly type: string; readonly text: string }>;
+  close(): void;
 }
 
 const brokerStates = ['starting', 'serving', 'draining', 'fenced', 'closed'] as const;
@@ -50,13 +51,23 @@ export function createMetrics(admin: AdminContext): Metrics {
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
   clusterGauges(ofClusters, admin, labels);
+  const survey = new Survey(admin.context, admin.limits);
+  surveyMetrics(ofClusters, survey, labels, admin.context.tenancy);
   lateFetches(registry, admin);
   doorMetrics(registry, admin);
   fleetGauges(registry, admin);
   return {
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
-    textOfClusters: () => ofClusters.metrics(),
+    async scrape(accept, withClusters) {
+      if (withClusters) survey.want();
+      const registries = withClusters ? [registry, ofClusters] : [registry];
+      if (!prefersOpenMetrics(accept)) {
+        const texts = await Promise.all(registries.map((each) => each.metrics()));
+        return { type: registry.contentType, text: texts.join('') };
+      }
+      const families = await Promise.all(registries.map((each) => each.getMetricsAsJSON()));
+      return { type: openMetricsType, text: openMetricsText(families.flat()) };
+    },
+    close: () => survey.close(),
   };
 }
 

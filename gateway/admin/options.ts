@@ -36,6 +36,15 @@ export interface AdminLimits {
   readonly bodyBytesMax: number;
   /** Clusters with their own metrics, the oldest ones; the rest is summed under cluster="other". */
   readonly metricsClustersMax: number;
+  /** Consumer groups with their own metrics, over all clusters; the totals of each cluster have the others too. */
+  readonly metricsGroupsMax: number;
+  readonly metricsGroupsPerClusterMax: number;
+  /** Groups of a cluster whose lag is read for the totals, in order of their ids. */
+  readonly surveyedGroupsMax: number;
+  /** How often stored bytes and lag are read while the metrics are scraped; with many groups less often. */
+  readonly surveyIntervalMs: number;
+  /** How long after the last scrape they are still read. */
+  readonly surveyIdleMs: number;
   /** Concurrent followers of the event stream. */
   readonly followersMax: number;
   /** Events that wait for one slow follower before it is disconnected; it resumes where it was. */
@@ -47,6 +56,11 @@ export interface AdminLimits {
 export const adminLimitsDefault: AdminLimits = {
   bodyBytesMax: 256 * 1024,
   metricsClustersMax: 500,
+  metricsGroupsMax: 2_000,
+  metricsGroupsPerClusterMax: 100,
+  surveyedGroupsMax: 1_000,
+  surveyIntervalMs: 15_000,
+  surveyIdleMs: 300_000,
   followersMax: 64,
   followerBacklogMax: 1_000,
   heartbeatMs: 15_000,

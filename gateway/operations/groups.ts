@@ -9,21 +9,12 @@ import { innerName, tenantName } from '../../tenancy/naming.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import type { GatewayContext } from '../context.ts';
 import { CoordinatorUnavailable } from '../failures.ts';
-import { findTopic } from './topics.ts';
-import { resolveStart } from './positions.ts';
+import { type GroupOffset, groupOffsets } from './group-offsets.ts';
 
 export interface GroupSummary {
   readonly groupId: string;
   readonly state: string;
   readonly protocolType: string;
-}
-
-interface GroupOffset {
-  readonly topic: string;
-  readonly partition: number;
-  readonly committedOffset: number;
-  readonly endOffset: number;
-  readonly lag: number;
 }
 
 interface GroupMember {
@@ -42,7 +33,6 @@ export interface GroupDetail extends GroupSummary {
 const client = { clientId: 'headgate', clientHost: '' };
 /** The API versions whose fields the code below uses. */
 const describeVersion = 5;
-const fetchVersion = 9;
 const deleteVersion = 2;
 
 /** All groups of the cluster. Throws CoordinatorUnavailable when some may be missing. */
@@ -74,7 +64,7 @@ export async function describeGroup(
   if (group.errorCode === errorCode.groupIdNotFound || group.groupState === 'Dead')
     throw new NotFound('group', groupId);
   if (group.errorCode !== errorCode.none) throw new CoordinatorUnavailable(group.errorCode, groupId);
-  const offsets = await committedOffsets(context, principal, groupId);
+  const offsets = await groupOffsets(context, principal, groupId);
   return {
     groupId,
     state: group.groupState,
@@ -88,49 +78,6 @@ export async function describeGroup(
     offsets,
     lag: offsets.reduce((sum, { lag }) => sum + lag, 0),
   };
-}
-
-async function committedOffsets(
-  context: GatewayContext,
-  principal: Principal,
-  groupId: string,
-): Promise<GroupOffset[]> {
-  const inner = innerName(principal.clusterId, groupId);
-  const target = { clusterId: principal.clusterId, groupId: inner };
-  const fetched = await context.engine.coordinatorRequest(
-    9,
-    target,
-    {
-      groupId: '',
-      topics: [],
-      groups: [{ groupId: inner, memberId: null, memberEpoch: -1, topics: null }],
-      requireStable: false,
-    },
-    { ...client, version: fetchVersion },
-  );
-  const group = fetched.groups[0]!;
-  // Without this a group whose coordinator is moving would appear to have no offsets, and so no lag.
-  if (group.errorCode !== errorCode.none) throw new CoordinatorUnavailable(group.errorCode, groupId);
-  const offsets: GroupOffset[] = [];
-  for (const committed of group.topics) {
-    const topic = tenantName(principal.clusterId, committed.name);
-    const entry = topic === undefined ? undefined : findTopic(context, principal, topic);
-    if (!entry || topic === undefined) continue;
-    // A topic recreated under this name may have fewer partitions than its predecessor has committed offsets.
-    const known = committed.partitions.filter(
-      (p) => p.committedOffset >= 0 && p.partitionIndex < entry.partitions.length,
-    );
-    const partitions = known.map((p) => p.partitionIndex);
-    const ends = partitions.length === 0 ? [] : await resolveStart(context, entry, partitions, { at: 'latest' });
-    for (const [i, p] of known.entries()) {
-      const endOffset = ends[i]!.offset;
-      // Beyond 2^53, where no log ends, the nearest double.
-      const committedOffset = Number(p.committedOffset);
-      const lag = Math.max(0, endOffset - committedOffset);
-      offsets.push({ topic, partition: p.partitionIndex, committedOffset, endOffset, lag });
-    }
-  }
-  return offsets;
 }
 
 export class GroupNotEmpty extends Failure {

@@ -44,7 +44,10 @@ const metricsRoute = createRoute({
   tags: ['Health'],
   summary: 'Show metrics for Prometheus; with the admin key also those of single clusters',
   responses: {
-    200: { description: 'Text exposition format.', content: { 'text/plain': { schema: z.string() } } },
+    200: {
+      description: "Prometheus' text format, or OpenMetrics 1.0 for a scraper that prefers it.",
+      content: { 'text/plain': { schema: z.string() }, 'application/openmetrics-text': { schema: z.string() } },
+    },
   },
 });
 
@@ -60,8 +63,7 @@ export function healthRoutes(app: AdminApp, { readiness: state }: AdminContext, 
     // A wrong key is reported: fewer series would look as if there were no clusters.
     if (header !== undefined && !has(header)) throw new Unauthenticated();
     await state.look();
-    const text =
-      header === undefined ? await metrics.text() : (await metrics.text()) + (await metrics.textOfClusters());
-    return c.text(text, 200, { 'Content-Type': metrics.contentType });
+    const { text, type } = await metrics.scrape(c.req.header('Accept'), header !== undefined);
+    return c.body(text, 200, { 'Content-Type': type });
   });
 }
