@@ -3,6 +3,7 @@
  * allowed.
  */
 import { readFileSync } from 'node:fs';
+import { InvalidRequest } from '../../engine/kernel/failure.ts';
 
 /** Used where there is no limit. */
 const unlimitedFiles = 2 ** 20;
@@ -16,6 +17,18 @@ export function openFilesMax(): number {
     const soft = Number(userLimits?.open_files?.soft);
     return soft > 0 ? Math.min(soft, unlimitedFiles) : unlimitedFiles;
   }
+}
+
+/** The gateway itself has some 50 open, and a broker some 30. With this many there is room for a few clients. */
+const openFilesMin = 128;
+
+/** Throws InvalidRequest. With fewer the start would fail wherever they run out, or the first clients would be refused. */
+export function checkOpenFiles(filesMax: number): void {
+  if (filesMax >= openFilesMin) return;
+  throw new InvalidRequest(
+    'open-files',
+    `this process may have ${filesMax} files open: allow at least ${openFilesMin}, and one more for each connection (ulimit -n, LimitNOFILE)`,
+  );
 }
 
 /** proc_pid_limits(5): name, soft limit, hard limit, unit. */

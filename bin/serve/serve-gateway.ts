@@ -22,6 +22,7 @@ import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { endLeftovers } from '../../infra/fleet/leftovers.ts';
 import { assembleEngine } from './assemble-engine.ts';
 import { brokerHome } from './broker-slots.ts';
+import { checkPorts } from './check-ports.ts';
 import { checkFormat, checkMetadata, type DataFolder } from '../data-folder.ts';
 import { lockDataFolder, shareDataFolder } from '../data-folder-lock.ts';
 import { type Addresses, advertisedHostOf, checkHosts, httpHostOf } from './addresses.ts';
@@ -55,6 +56,8 @@ export async function serveGateway(
   // The failure is reported where it is awaited.
   certificate.catch(() => undefined);
   const lock = await (settings.role === 'gateway' ? shareDataFolder(folder) : lockDataFolder(folder));
+  // After the lock: who starts a second one on this folder should hear of the folder.
+  await checkPorts(settings);
   checkFormat(folder);
   checkMetadata(folder);
   const leftovers = settings.role === 'gateway' ? [] : await endLeftovers(brokerHome(folder), systemClock);

@@ -5,6 +5,7 @@ import { compiledPrograms } from '../compiled-programs.ts';
 import { openDataFolder } from '../data-folder.ts';
 import { optionText, settingOption } from '../option-help.ts';
 import { letHeapGrow } from './heap-growth.ts';
+import { checkOpenFiles, openFilesMax } from './open-files.ts';
 import { type ServeSettings, serveSettings } from './settings.ts';
 import { startFailureExit, startFailureText } from './start-failure.ts';
 import { startFleet } from './start-fleet.ts';
@@ -81,6 +82,7 @@ async function serve(
   brokerProgram: readonly string[],
 ): Promise<void> {
   const settings = readSettings(serveSettings, given, process.env);
+  checkOpenFiles(openFilesMax());
   letHeapGrow();
   endOnStopSignal();
   outliveHangUps();
