@@ -17,6 +17,9 @@ const self = 'broker';
 /** Fifty partitions of the groups' topic take a second to make, and nothing here needs them. */
 const fewer = { 'offsets.topic.num.partitions': 4 };
 
+/** The start takes 4.5 s of CPU instead of 8 s; nobody asks this node to be fast afterwards. */
+const quickStart = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+
 /** `more`: properties of the server that are to differ from those above. */
 export async function startApacheKafka<Name extends string>(
   clients: readonly Name[],
@@ -27,7 +30,13 @@ export async function startApacheKafka<Name extends string>(
   const users = Object.fromEntries([...clients, self].map((name) => [name, randomBytes(12).toString('hex')]));
   const config = join(data, 'server.properties');
   writeFileSync(config, nodeProperties({ data, port, controllerPort, users, self }, { ...fewer, ...more }));
-  const java = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=info', '-cp', join(cacheFolder, 'kafka', '*')];
+  const java = [
+    '-Xmx512m',
+    ...quickStart,
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=info',
+    '-cp',
+    join(cacheFolder, 'kafka', '*'),
+  ];
   await finish({
     command: 'java',
     args: [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId(randomBytes(16)), '-c', config],
