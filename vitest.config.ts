@@ -5,6 +5,8 @@ const everywhere = {
   setupFiles: ['tests/name-file.ts', 'tests/poison-frames.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  // Without it expect.poll gives up after a second: what a busy machine needs to start a process or to flush a socket.
+  expect: { poll: { timeout: 20_000 } },
   pool: 'forks',
   // Of two cores: many of the tests wait for processes, and leave a quarter of them idle.
   maxWorkers: 3,

@@ -106,9 +106,9 @@ it('a reader is told in time that the service is silent, and what arrives late a
   );
   const target = Buffer.alloc(10);
   await expect(store.open('file').read(target, 0)).rejects.toThrow('no answer in 50 ms');
-  await vi.waitFor(() => expect(waiting).toHaveLength(1));
+  await vi.waitFor(() => expect(waiting).toHaveLength(1), { timeout: 20_000 });
   for (const go of waiting.splice(0)) go();
-  await vi.waitFor(async () => expect(await store.open('file').read(target, 0)).toBe(10));
+  await vi.waitFor(async () => expect(await store.open('file').read(target, 0)).toBe(10), { timeout: 20_000 });
   expect(target.equals(body)).toBe(true);
   expect(waiting).toHaveLength(0);
 });
