@@ -1,6 +1,8 @@
 /** A log whose last segment cannot be read any more: its file was cut short, or is missing. */
 import { expect, it } from 'vitest';
 import { batchOf, segmentsDirectory, topicA, topicB, World } from '../log-fixture.suite.ts';
+import { logPk } from '../rows/log-state.ts';
+import { segmentSkPrefix } from '../rows/segment.ts';
 
 const producers = Array.from({ length: 20 }, (_, i) => 100 + i);
 
@@ -76,4 +78,28 @@ it('is waited for when no segment file is there at all', async () => {
   await expect(world.recover()).rejects.toMatchObject({ code: 'disk-fault' });
   for (const [i, path] of files.entries()) wholeAgain(world, path, kept[i]!);
   expect(await world.recover()).toMatchObject({ segmentsPublished: 2 });
+});
+
+it('records whose row is lost are an error to those who read them, and not passed over', async () => {
+  const world = new World({ mergeBytesMax: 0 });
+  const first = await world.startSession();
+  const before = await world.open(first);
+  for (let i = 0; i < 9; i++) {
+    await world.append(before, batchOf([`${i}`]));
+    if (i % 3 === 2) await world.run(first.rollUp());
+  }
+  await world.run(first.close());
+  const pk = logPk(topicA, 0);
+  const rows = (await world.rows.range(pk)).rows.filter(({ sk }) => sk.startsWith(segmentSkPrefix));
+  expect(rows).toHaveLength(3);
+  await world.rows.transact([{ op: 'delete', key: { pk, sk: rows[1]!.sk } }]);
+  const log = await world.open(await world.startSession(), 9);
+  expect([log.startOffset, log.highWatermark]).toEqual([0, 9]);
+  const codes = await Promise.all([0, 2, 3, 5, 6, 8].map(async (offset) => (await world.read(log, offset)).errorCode));
+  expect(codes).toEqual([0, 0, 56, 56, 0, 0]);
+  // A gateway that reads the segments itself asks for their places.
+  expect(log.locate(0, 1 << 20).map(({ baseOffset }) => baseOffset)).toEqual([0]);
+  expect(log.locate(4, 1 << 20)).toEqual([]);
+  expect(log.locate(6, 1 << 20).map(({ baseOffset }) => baseOffset)).toEqual([6]);
+  expect(world.fatal).toEqual([]);
 });

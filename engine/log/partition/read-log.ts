@@ -43,7 +43,7 @@ export function locateSegments(log: OwnedLog, offset: number, bytes: number): re
   for (let i = log.segmentIndexOf(offset); left > 0 && located.length < locatedMax; i++) {
     const segment = log.segments[i];
     const place = segment && placeOf(log, segment);
-    if (!place) break;
+    if (!place || place.baseOffset > (located.at(-1)?.endOffset ?? offset)) break;
     located.push(place);
     left -= place.bytes;
   }
@@ -72,14 +72,23 @@ function readSegments(
   minOneBatch: boolean,
 ): LogRead | Promise<LogRead> {
   const segment = log.segments[log.segmentIndexOf(offset)]!;
+  if (isMissing(segment, offset)) return unreadable;
   const epochAt: EpochAt = (at) => log.epochAt(at);
   try {
-    const found = reader.read(segment, Math.max(offset, segment.row.baseOffset), maxBytes, minOneBatch, epochAt);
+    const found = reader.read(segment, offset, maxBytes, minOneBatch, epochAt);
     if (found instanceof Promise) return followSegments(log, reader, found, offset, maxBytes, minOneBatch);
     return extend(log, found, segment.row.endOffset, segment.cursorOffset, maxBytes);
   } catch (error) {
     return followSegments(log, reader, Promise.reject(error as Error), offset, maxBytes, minOneBatch);
   }
+}
+
+/**
+ * The log has had this offset, and no row says where it is: the row of a segment is lost. A reader must not pass over what
+ * was acknowledged as if it had never been.
+ */
+function isMissing({ row }: Segment, offset: number): boolean {
+  return offset < row.baseOffset;
 }
 
 /** Adds the tail when the segment was read to its end and there is room: saves a turn for a reader that catches up. */
@@ -125,8 +134,8 @@ async function followSegments(
       if (!moved) return readLog(log, reader, offset, maxBytes, minOneBatch);
       if (!(error instanceof Failure)) throw error;
       if (!(error instanceof DiskFault) || moved === segment || attempt >= movedReadsMax) return unreadable;
-      const from = Math.max(offset, moved.row.baseOffset);
-      pending = Promise.resolve(reader.read(moved, from, maxBytes, minOneBatch, (at) => log.epochAt(at)));
+      if (isMissing(moved, offset)) return unreadable;
+      pending = Promise.resolve(reader.read(moved, offset, maxBytes, minOneBatch, (at) => log.epochAt(at)));
     }
   }
 }
