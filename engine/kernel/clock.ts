@@ -68,6 +68,11 @@ function endTurn(): void {
   }
 }
 
+/** Resolves in the next turn: requests that have arrived by then are served first. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise<void>((resolve) => clock.endOfTurn(resolve));
+}
+
 /** Resolves after `delayMs` on `clock`. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));

@@ -22,4 +22,12 @@ describe('lanes', () => {
     expect(all.filter(({ status }) => status === 'rejected')).toHaveLength(4);
     expect(await work(1)).toBe(1);
   });
+
+  it('pass from owner to owner, however much work of one of them waits', async () => {
+    const lanes = new Lanes(1);
+    const began: string[] = [];
+    const work = (owner: string): Promise<void> => lanes.run(async () => void began.push(owner), owner);
+    await Promise.all([...['a', 'a', 'a', 'a', 'a', 'b', 'b', 'c'].map(work)]);
+    expect(began).toEqual(['a', 'a', 'b', 'c', 'a', 'b', 'a', 'a']);
+  });
 });

@@ -24,7 +24,7 @@ import { lz4Bound, zstdBound } from './frame-bounds.ts';
 import { gunzipBound, GunzipLimit, gunzipPieces, gunzipStated, statedBytes } from './gunzip.ts';
 import { Lz4Decoder } from './lz4-frame.ts';
 import { allocateSection, releaseForeignSection, releaseSection } from './section-memory.ts';
-import { SharedSections } from './shared-sections.ts';
+import { type SectionReader, SharedSections } from './shared-sections.ts';
 import { snappyBound, SnappyDecoder, xerialHeaderBytes, xerialMagic } from './snappy-block.ts';
 import { writeI32 } from './bytes.ts';
 
@@ -54,9 +54,12 @@ const usualGate = new DecompressionGate(64 * mebi, 4_096);
 const largeGate = new DecompressionGate(128 * mebi, 1_024);
 const largeSections = new SharedSections(largeGate, systemClock);
 
+/** For work of the process itself, whoever caused it. */
+const anyone: SectionReader = { owner: '', comesBack: false };
+
 /** Throws DecompressedTooLarge, CorruptBatch (with the library's message), CodecUnavailable and Overloaded. */
-export function decompress(codecId: number, bytes: Buffer, bytesMax: number): Promise<Buffer> {
-  return decoded(codecId, bytes, bytesMax, (section) => section, 'kept');
+export function decompress(codecId: number, bytes: Buffer, bytesMax: number, owner = ''): Promise<Buffer> {
+  return decoded(codecId, bytes, bytesMax, (section) => section, 'kept', { owner, comesBack: false });
 }
 
 /**
@@ -93,9 +96,9 @@ export function withDecompressed<T>(
   bytes: Buffer,
   bytesMax: number,
   use: (section: Buffer) => T,
-  comesBack = false,
+  reader = anyone,
 ): Promise<T> {
-  return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent', comesBack);
+  return decoded(codecId, bytes, bytesMax, use, codecId === codec.zstd ? 'foreign' : 'lent', reader);
 }
 
 /** Who owns the memory after `use` has returned: the caller, us (to give back), or a library (to be collected). */
@@ -107,7 +110,7 @@ async function decoded<T>(
   bytesMax: number,
   use: (section: Buffer) => T,
   ownership: Ownership,
-  comesBack = false,
+  reader: SectionReader,
 ): Promise<T> {
   const pass = (outputBytes: number, decode: () => Promise<Buffer>): Promise<T> => {
     const isLarge = outputBytes > usualBytesMax;
@@ -119,12 +122,10 @@ async function decoded<T>(
           if (ownership === 'foreign') await collectForeign(outputBytes);
           throw error;
         });
-      return largeSections.lend({ codecId, bytes, bytesMax, comesBack }, outputBytes, use, decodeAll, done);
+      return largeSections.lend({ codecId, bytes, bytesMax, reader }, outputBytes, use, decodeAll, done);
     }
-    return (isLarge ? largeGate : usualGate).pass(outputBytes, async () => {
-      const section = await decode();
-      return lent(section, use, ownership);
-    });
+    const work = async (): Promise<T> => lent(await decode(), use, ownership);
+    return (isLarge ? largeGate : usualGate).pass(outputBytes, work, reader.owner);
   };
   switch (codecId) {
     case codec.none:

@@ -22,6 +22,7 @@ import {
 } from './batch.ts';
 import { decompress, DecompressedTooLarge, recompress, withDecompressed } from './compression.ts';
 import { type RecordHeader, withRecordsSection } from './encode.ts';
+import type { SectionReader } from './shared-sections.ts';
 import { VarintReader } from './varint.ts';
 
 /** Default bound on the records of one batch after decompression. */
@@ -102,19 +103,18 @@ export function plainRecordsOf(batch: Buffer): Buffer | undefined {
 
 /**
  * Returns what `use` makes of the records section of the batch at the start of `batch`: decompressed if needed, otherwise a
- * view. The section is lent: nothing may refer to it afterwards. `comesBack`: the reader takes one part at a time
- * (shared-sections.ts).
+ * view. The section is lent: nothing may refer to it afterwards.
  */
 export async function withRecords<T>(
   batch: Buffer,
   use: (section: Buffer) => T,
   bytesMax = decompressedBytesMax,
-  comesBack = false,
+  reader?: SectionReader,
 ): Promise<T> {
   const plain = plainRecordsOf(batch);
   if (plain) return use(plain);
   const section = batch.subarray(batchHeaderBytes, batchSizeBytes(batch, 0));
-  return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use, comesBack);
+  return withDecompressed(compression(batch, 0) as Codec, section, bytesMax, use, reader);
 }
 
 /** Like withRecords, but the caller may keep the section. */

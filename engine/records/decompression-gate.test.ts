@@ -29,6 +29,18 @@ it('counts a request above the whole limit as the whole limit, and releases fail
   expect(await gate.pass(100, () => Promise.resolve(7))).toBe(7);
 });
 
+it('lets the owners of what waits take turns, and refuses one alone that has half of the places', async () => {
+  const gate = new DecompressionGate(100, 8);
+  const entered: string[] = [];
+  const pass = (owner: string): Promise<void> => gate.pass(60, async () => void entered.push(owner), owner);
+  const passed = ['a', 'a', 'a', 'a', 'a'].map(pass);
+  const refused = expect(pass('a')).rejects.toThrow(Overloaded);
+  passed.push(pass('b'), pass('c'));
+  await refused;
+  await Promise.all(passed);
+  expect(entered).toEqual(['a', 'a', 'b', 'c', 'a', 'a', 'a']);
+});
+
 it('refuses a caller when too many wait', async () => {
   const gate = new DecompressionGate(100, 1);
   const [first, second] = [work(), work()];

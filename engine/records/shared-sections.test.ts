@@ -23,7 +23,13 @@ function world() {
       told.push(`gives back ${text}`);
       section.fill(0);
     };
-    const answer = sections.lend({ codecId: 1, bytes, bytesMax, comesBack }, 60, use, decode, done);
+    const answer = sections.lend(
+      { codecId: 1, bytes, bytesMax, reader: { owner: '', comesBack } },
+      60,
+      use,
+      decode,
+      done,
+    );
     // The sender uses its memory again.
     void answer.then(
       () => bytes.fill(0),

@@ -23,13 +23,19 @@ const usersMax = 1_024;
  */
 const comparedMax = 64;
 
+export interface SectionReader {
+  /** For whom it reads: the readers of one owner do not hold up those of another (decompression-gate.ts). */
+  readonly owner: string;
+  /** This reader will probably ask again, for the rest after the part it took. */
+  readonly comesBack: boolean;
+}
+
 /** What is compressed, how, and the most that is wanted of it. Readers share a section only for identical bytes. */
 export interface Wanted {
   readonly codecId: number;
   readonly bytes: Buffer;
   readonly bytesMax: number;
-  /** This reader will probably ask again, for the rest after the part it took. */
-  readonly comesBack: boolean;
+  readonly reader: SectionReader;
 }
 
 interface User {
@@ -63,12 +69,12 @@ export class SharedSections {
   ): Promise<T> {
     let compared = 0;
     for (const section of this.#open) {
-      if (section.isOf(key)) return section.join(use, key.comesBack);
+      if (section.isOf(key)) return section.join(use, key.reader.comesBack);
       if (++compared === comparedMax) break;
     }
     const section: SharedSection = new SharedSection(key, this.#clock, () => this.#open.delete(section));
     this.#open.add(section);
-    const used = section.join(use, key.comesBack);
+    const used = section.join(use, key.reader.comesBack);
     const work = async (): Promise<void> => {
       const decoded = await decode();
       try {
@@ -79,7 +85,7 @@ export class SharedSections {
         await done(decoded);
       }
     };
-    this.#gate.pass(outputBytes, work).catch((error: Error) => section.fail(error));
+    this.#gate.pass(outputBytes, work, key.reader.owner).catch((error: Error) => section.fail(error));
     return used;
   }
 }
