@@ -5,8 +5,8 @@
  * beyond that waits, in order, for later turns. Nothing is refused, and a cluster that is alone loses nothing: turns
  * without other work follow each other at once.
  */
-import type { Clock } from '../engine/kernel/clock.ts';
-import { nextTurn } from './several-turns.ts';
+import { type Clock, nextTurn } from '../engine/kernel/clock.ts';
+import { WorkQueue } from './work-queue.ts';
 
 /** Clusters that have used little of their shares are forgotten, when there are so many of them. */
 const sharesMax = 1_000;
@@ -14,33 +14,10 @@ const sharesMax = 1_000;
 /** How long after the work of another cluster more of it is expected. */
 const companyMs = 60_000;
 
-type Work = () => void;
-
-/**
- * First in, first out. To take the first of a long array would move all the others; a place that moves through one array
- * would keep all that was ever taken, as long as something waits.
- */
-class WorkQueue {
-  #arriving: Work[] = [];
-  /** In reverse order. */
-  #leaving: Work[] = [];
-
-  get length(): number {
-    return this.#arriving.length + this.#leaving.length;
-  }
-
-  push(work: Work): void {
-    this.#arriving.push(work);
-  }
-
-  shift(): Work | undefined {
-    if (this.#leaving.length === 0 && this.#arriving.length > 0) {
-      this.#leaving = this.#arriving.reverse();
-      this.#arriving = [];
-    }
-    return this.#leaving.pop();
-  }
-}
+/** Small work takes microseconds: to read the clock for each piece would cost a part of what it takes. */
+const smallCountedTogether = 16;
+/** What a small piece takes at most. More has passed when something else was done between two of them. */
+const smallMsMax = 0.1;
 
 interface Share {
   /** Used and not yet given back, by a round of turns or by time in which the cluster did nothing. */
@@ -63,6 +40,10 @@ export class FairTurns {
   #companyUntilMs = 0;
   /** Work that begins inside other work would be timed twice. */
   #isRunning = false;
+  /** Whose the small pieces are that are not counted yet, the turn they are of, and when the first of them began. */
+  readonly #small: string[] = [];
+  #smallTurnMs = -1;
+  #smallSinceMs = 0;
 
   constructor(clock: Clock, turnMsMax: number) {
     this.#clock = clock;
@@ -97,9 +78,28 @@ export class FairTurns {
     return this.#run(clusterId, work);
   }
 
-  /** Counts work that was done elsewhere, beside other work, between the two times. */
-  used(clusterId: string, ms: number, fromMs: number, toMs: number): void {
-    if (ms > 0) this.#charge(clusterId, ms, fromMs, toMs);
+  /**
+   * Whether the cluster may do a piece of small work now; if not, it belongs in a later turn (`later`). A cluster that is
+   * alone may, and nothing is counted. `turnMs`: the time of this turn (turn-time.ts).
+   */
+  mayBeginSmall(clusterId: string, turnMs: number): boolean {
+    if (this.isAlone(clusterId, turnMs)) return true;
+    if (this.mustWait(clusterId)) return false;
+    if (turnMs !== this.#smallTurnMs) {
+      this.#smallTurnMs = turnMs;
+      this.#smallSinceMs = turnMs;
+      this.#small.length = 0;
+    }
+    if (this.#small.push(clusterId) >= smallCountedTogether) this.#countSmall();
+    return true;
+  }
+
+  #countSmall(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const eachMs = Math.min(smallMsMax, (nowMs - this.#smallSinceMs) / smallCountedTogether);
+    if (eachMs > 0) for (const clusterId of this.#small) this.#charge(clusterId, eachMs, this.#smallSinceMs, nowMs);
+    this.#small.length = 0;
+    this.#smallSinceMs = nowMs;
   }
 
   /** Called with work of a cluster: whether no other has had any for a while, so that nobody waits for this one. */

@@ -5,6 +5,7 @@ import { memoryStore } from '../engine/store-memory.ts';
 import { openTenancy } from '../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../tenancy/tenancy.ts';
 import { ConnectionRoom } from './connection-room.ts';
+import { FairTurns } from './fair-turns.ts';
 import { Traffic } from './traffic.ts';
 import type { GatewayContext } from './context.ts';
 import { MemoryEngine } from './kafka/testing/memory-engine.ts';
@@ -27,13 +28,15 @@ export async function gatewayInTest(
   const tenancy = await openTenancy({ store, clock, random });
   const engine = new MemoryEngine(clock, store);
   const logged: GatewayInTest['logged'] = [];
+  const whole = { ...gatewayDefaults, ...settings };
   const context: GatewayContext = {
     engine,
     tenancy,
     clock,
     random,
-    settings: { ...gatewayDefaults, ...settings },
+    settings: whole,
     connections: new ConnectionRoom(openFilesMax),
+    turns: new FairTurns(clock, whole.clusterTurnMsMax),
     traffic: new Traffic(),
     log: (event, fields = {}) => void logged.push({ event, fields }),
   };

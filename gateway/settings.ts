@@ -23,6 +23,8 @@ export interface GatewaySettings {
   readonly fetchBytesMax: number;
   /** Partitions that event streams and WebSocket subscriptions read, over all connections: about a kilobyte each. */
   readonly subscribedPartitionsMax: number;
+  /** How long the work of one cluster may hold a turn of the event loop (fair-turns.ts). */
+  readonly clusterTurnMsMax: number;
   /** The address announced to Kafka clients, for all virtual brokers. */
   readonly advertisedHost: string;
   readonly advertisedPort: number;
@@ -42,6 +44,7 @@ export const gatewayDefaults: GatewaySettings = {
   fetchRecordsMax: 10_000,
   fetchBytesMax: 8 * 1024 * 1024,
   subscribedPartitionsMax: 1_000_000,
+  clusterTurnMsMax: 4,
   advertisedHost: '127.0.0.1',
   advertisedPort: 9092,
 };

@@ -1,14 +1,10 @@
-/** Builds large answers over several turns of the event loop, between which other requests are served. */
-import type { Clock } from '../engine/kernel/clock.ts';
+/** Does large pieces of work over several turns of the event loop, between which other requests are served. */
+import { type Clock, nextTurn } from '../engine/kernel/clock.ts';
 import type { Lanes } from '../engine/kernel/lanes.ts';
+import type { FairTurns } from './fair-turns.ts';
 
 /** Concurrent answers at each door: Metadata of 100,000 partitions takes some 40 MB until it is encoded. */
 export const largeAnswersMax = 2;
-
-/** Resolves in the next turn: requests that have arrived by then are served first. */
-export function nextTurn(clock: Clock): Promise<void> {
-  return new Promise<void>((resolve) => clock.endOfTurn(resolve));
-}
 
 /** Like nextTurn, for callers that may run in the I/O phase of a turn: that phase ends before new requests have arrived. */
 export async function turnBehindIo(clock: Clock): Promise<void> {
@@ -23,7 +19,8 @@ export interface Pieces<T> {
   readonly unitsPerTurnMax: number;
   /** Builds only a few large answers at a time, because each holds its parts until it is complete. */
   readonly lanes: Lanes;
-  readonly clock: Clock;
+  readonly turns: FairTurns;
+  readonly clusterId: string;
 }
 
 /**
@@ -31,22 +28,22 @@ export interface Pieces<T> {
  */
 export async function overTurns<T, R>(
   items: readonly T[],
-  { unitsOf, unitsPerTurnMax, lanes, clock }: Pieces<T>,
+  { unitsOf, unitsPerTurnMax, lanes, turns, clusterId }: Pieces<T>,
   show: (item: T) => R,
 ): Promise<R[]> {
   if (items.reduce((sum, item) => sum + unitsOf(item), 0) <= unitsPerTurnMax) return items.map(show);
-  return lanes.run(async () => {
-    const shown: R[] = [];
-    let unitsNow = 0;
-    for (const item of items) {
+  const shown: R[] = [];
+  const showSome = (): void => {
+    for (let units = 0; shown.length < items.length && units < unitsPerTurnMax; ) {
+      const item = items[shown.length]!;
       shown.push(show(item));
-      unitsNow += unitsOf(item);
-      if (unitsNow < unitsPerTurnMax) continue;
-      unitsNow = 0;
-      await nextTurn(clock);
+      units += unitsOf(item);
     }
+  };
+  return lanes.run(async () => {
+    while (shown.length < items.length) await turns.complete(clusterId, showSome);
     return shown;
-  });
+  }, clusterId);
 }
 
 /** Some 5 ms of work where `change` has nothing to wait for. */

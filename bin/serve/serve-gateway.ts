@@ -15,6 +15,7 @@ import type { Fleet } from '../../engine/ports.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
 import { Traffic } from '../../gateway/traffic.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
+import { FairTurns } from '../../gateway/fair-turns.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
 import { fromWholePair, TlsFiles } from '../../gateway/tls-files.ts';
 import { openTenancy } from '../../tenancy/open-tenancy.ts';
@@ -140,6 +141,7 @@ function gatewayContext(settings: ServeSettings, engine: Engine, tenancy: Tenanc
     tenancy,
     clock: systemClock,
     random: systemRandom,
+    turns: new FairTurns(systemClock, gatewayDefaults.clusterTurnMsMax),
     // Port 0: clients are told the port on which the door actually listens.
     settings: {
       ...gatewayDefaults,

@@ -6,6 +6,7 @@ import { openTenancy } from '../../tenancy/open-tenancy.ts';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { ConnectionRoom } from '../connection-room.ts';
 import { Traffic } from '../traffic.ts';
+import { FairTurns } from '../fair-turns.ts';
 import { gatewayDefaults } from '../settings.ts';
 import { type Admin, createAdminApp } from './create-app.ts';
 import { type MemoryEngine, memoryEngine } from './memory-engine.suite.ts';
@@ -47,6 +48,7 @@ export async function adminInTest(limits: Partial<AdminLimits> = {}): Promise<Ad
       engine: memory.engine,
       settings: gatewayDefaults,
       connections: new ConnectionRoom(20_000),
+      turns: new FairTurns(clock, gatewayDefaults.clusterTurnMsMax),
       traffic: new Traffic(),
       log: (event, fields) => void logged.push(`${event} ${JSON.stringify(fields)}`),
     },

@@ -5,8 +5,6 @@ import { Lanes } from '../../engine/kernel/lanes.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
-import { FairTurns } from '../fair-turns.ts';
-import { SmallWork } from '../small-work.ts';
 import { largeAnswersMax } from '../several-turns.ts';
 import { BodyMemory } from './body-memory.ts';
 import { chooseServer, type ServerChoice } from './servers/choose-server.ts';
@@ -63,7 +61,6 @@ const lingerMs = 200;
 export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const { context } = options;
   const settings = { ...httpDoorDefaults, ...options.settings };
-  const turns = new FairTurns(context.clock, settings.clusterTurnMsMax);
   const parts: DoorParts = {
     context,
     settings,
@@ -71,8 +68,6 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     credentials: new Credentials(context.tenancy.access),
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
-    turns,
-    smallWork: new SmallWork(context.clock, turns),
     bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
     largeAnswers: new Lanes(largeAnswersMax),
   };

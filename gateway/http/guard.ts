@@ -4,8 +4,6 @@ import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest, heldBackMs } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
-import type { FairTurns } from '../fair-turns.ts';
-import type { SmallWork } from '../small-work.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
 import type { KeyHolders } from './key-holders.ts';
@@ -23,8 +21,6 @@ export interface DoorParts {
   readonly credentials: Credentials;
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
-  readonly turns: FairTurns;
-  readonly smallWork: SmallWork;
   readonly bodyMemory: BodyMemory;
   /** For answers built over several turns. */
   readonly largeAnswers: Lanes;
@@ -42,7 +38,8 @@ export function guard(
   query: KnownQuery = noQuery,
   begins: 'at-once' | 'with-body' = 'at-once',
 ): HttpHandler {
-  const { context, credentials, turn, turns, smallWork } = parts;
+  const { context, credentials, turn } = parts;
+  const { turns } = context;
   const isShared = begins === 'at-once';
   const run: TenantHandler = (exchange, principal) => {
     refuseUnknownQuery(exchange, query);
@@ -55,7 +52,7 @@ export function guard(
     const nowMs = turn.nowMs();
     const verdict = admitRequest(context, principal, nowMs);
     if (verdict.quota === undefined) {
-      if (!isShared || smallWork.mayBegin(clusterId, nowMs)) return run(exchange, principal);
+      if (!isShared || turns.mayBeginSmall(clusterId, nowMs)) return run(exchange, principal);
       turns.later(clusterId, () => {
         if (!exchange.aborted) settle(context, exchange, () => run(exchange, principal));
       });
@@ -68,13 +65,13 @@ export function guard(
 }
 
 /** Whether a small body may be taken now; if not, keepForTurn takes it later. */
-export function mayTakeNow({ smallWork, turn }: DoorParts, clusterId: string): boolean {
-  return smallWork.mayBegin(clusterId, turn.nowMs());
+export function mayTakeNow({ context, turn }: DoorParts, clusterId: string): boolean {
+  return context.turns.mayBeginSmall(clusterId, turn.nowMs());
 }
 
 /** Keeps a body until its cluster has a share of a turn. Throws Overloaded. */
 export function keepForTurn(
-  { context, turns, bodyMemory }: DoorParts,
+  { context, bodyMemory }: DoorParts,
   exchange: HttpExchange,
   clusterId: string,
   body: Uint8Array,
@@ -84,7 +81,7 @@ export function keepForTurn(
   if (!bodyMemory.tryTake(clusterId, length)) throw bodyMemory.refusal(clusterId, length);
   // It may be lent for this call only.
   const kept = Buffer.from(body);
-  turns.later(clusterId, () => {
+  context.turns.later(clusterId, () => {
     bodyMemory.give(clusterId, length);
     if (!exchange.aborted) settle(context, exchange, () => take(kept));
   });

@@ -14,8 +14,6 @@ export interface HttpDoorSettings {
   /** HS256 secret of WebSocket tickets. Absent: generated at start, so a ticket is valid in this process only. */
   readonly ticketSecret?: Uint8Array;
   readonly websocketMessageBytesMax: number;
-  /** How long the JSON bodies of one cluster may hold a turn of the event loop (fair-turns.ts). */
-  readonly clusterTurnMsMax: number;
 }
 
 export const httpDoorDefaults: HttpDoorSettings = {
@@ -28,5 +26,4 @@ export const httpDoorDefaults: HttpDoorSettings = {
   ticketMs: 30_000,
   ticketsUsedMax: 100_000,
   websocketMessageBytesMax: 1024 * 1024,
-  clusterTurnMsMax: 4,
 };

@@ -11,8 +11,8 @@ const version = 2;
 
 function callOf(elements: ClusterShares): Call {
   const call: Partial<Call> = {
-    door: { elements, turns: new FairTurns(systemClock, 4) } as unknown as Call['door'],
-    context: { clock: systemClock } as Call['context'],
+    door: { elements } as unknown as Call['door'],
+    context: { clock: systemClock, turns: new FairTurns(systemClock, 4) } as Call['context'],
     principal: { clusterId: 'c' } as Call['principal'],
     version,
     elementsMax: 1_000_000,

@@ -11,7 +11,6 @@ import { decodeRequest, elementsDecoded, encodeResponse, errorsEncoded } from '.
 import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
-import type { FairTurns } from '../fair-turns.ts';
 import type { Advertised } from './advertised.ts';
 import type { DebtQueue } from './debt-queue.ts';
 import { type Refusal, refusalOf } from './failures.ts';
@@ -47,7 +46,6 @@ export interface Door {
    */
   readonly manySizes: Lanes;
   readonly debtQueue: DebtQueue;
-  readonly turns: FairTurns;
 }
 
 /** One request under way, before or after authentication. */
@@ -165,7 +163,7 @@ export function api<K extends ApiKey>(
       const result = answer();
       if (!(result instanceof Promise)) return told(result);
       const { clusterId } = call.principal;
-      return result.then((response) => call.door.turns.goOn(clusterId, () => told(response)));
+      return result.then((response) => call.context.turns.goOn(clusterId, () => told(response)));
     },
   };
 }
@@ -178,7 +176,7 @@ const elementsPerTurnMax = 2_500;
  * answer get turns of their own. Not for requests that must begin in order of arrival (`mayWait`).
  */
 async function whileHeld<R>(
-  { door, principal }: Call,
+  { door, context: { turns }, principal }: Call,
   elements: number,
   mayWait: boolean,
   answer: () => R | Promise<R>,
@@ -190,8 +188,8 @@ async function whileHeld<R>(
     return told(refused(new Overloaded('requests under way name as many things as they may together')));
   }
   try {
-    const response = await (mayWait ? door.turns.complete(clusterId, answer) : answer());
-    return await door.turns.complete(clusterId, () => told(response));
+    const response = await (mayWait ? turns.complete(clusterId, answer) : answer());
+    return await turns.complete(clusterId, () => told(response));
   } finally {
     door.elements.give(clusterId, elements);
   }

@@ -213,7 +213,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     }
     this.#awaitsTurn = true;
     let isLater = false;
-    this.door.turns.begin(this.#clusterId, () => {
+    this.door.context.turns.begin(this.#clusterId, () => {
       this.#awaitsTurn = false;
       this.#begin(frame, answer);
       // In a turn of its own: the next request is work of its own.

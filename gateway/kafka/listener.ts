@@ -15,7 +15,6 @@ import { Lanes } from '../../engine/kernel/lanes.ts';
 import { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
 import { Entrance } from '../entrance.ts';
-import { FairTurns } from '../fair-turns.ts';
 import { largeAnswersMax } from '../several-turns.ts';
 import { followPair, type TlsSource } from '../tls-files.ts';
 import { Advertised } from './advertised.ts';
@@ -95,7 +94,6 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     largeAnswers: new Lanes(largeAnswersMax),
     manySizes: new Lanes(largeAnswersMax),
     debtQueue: new DebtQueue(context),
-    turns: new FairTurns(context.clock, settings.clusterTurnMsMax),
   });
   return {
     port,

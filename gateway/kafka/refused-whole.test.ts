@@ -19,10 +19,10 @@ const clusterId = 'caaaaaaaaaaa';
 
 /** Whatever is asked of it fails. */
 const suspended = new Proxy(
-  { clock: systemClock, traffic: new Traffic() },
+  { clock: systemClock, traffic: new Traffic(), turns: new FairTurns(systemClock, 4) },
   {
     get(parts, name) {
-      if (name === 'clock' || name === 'traffic') return parts[name];
+      if (name === 'clock' || name === 'traffic' || name === 'turns') return parts[name];
       throw new Forbidden(`topic ${clusterId}.orders is away`);
     },
   },
@@ -34,9 +34,8 @@ interface Refused extends Call {
 }
 
 function callOf(version: number, requestBytes: number): Refused {
-  const turns = new FairTurns(systemClock, 4);
   const call = {
-    door: { elements: new ClusterShares(1_000), turns, advertised: new Advertised('h', 1), context: suspended },
+    door: { elements: new ClusterShares(1_000), advertised: new Advertised('h', 1), context: suspended },
     context: suspended,
     fetchSessions: suspended,
     principal: { tenantId: 't', clusterId, keyId: 'k' },

@@ -41,8 +41,6 @@ export interface KafkaDoorSettings {
    * at once.
    */
   readonly awaitedPartitionsMax: number;
-  /** How long the requests of one cluster may hold a turn of the event loop (fair-turns.ts). */
-  readonly clusterTurnMsMax: number;
 }
 
 export const kafkaDoorDefaults: KafkaDoorSettings = {
@@ -66,5 +64,4 @@ export const kafkaDoorDefaults: KafkaDoorSettings = {
   rememberedPartitionsMax: 500_000,
   elementsHeldMax: 2_000_000,
   awaitedPartitionsMax: 1_000_000,
-  clusterTurnMsMax: 4,
 };

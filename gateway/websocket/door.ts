@@ -41,13 +41,11 @@ export class WebSocketDoor {
     this.#sessionParts = {
       context: parts.context,
       producer: parts.producer,
-      turns: parts.turns,
-      smallWork: parts.smallWork,
       turn: parts.turn,
       settings: { ...websocketDefaults, ...settings },
       messageBytesMax: parts.settings.websocketMessageBytesMax,
       frames: new SharedFrames(),
-      flushes: new Flushes(parts.context.clock),
+      flushes: new Flushes(parts.context.clock, parts.context.turns),
       bodyMemory: parts.bodyMemory,
     };
   }

@@ -13,14 +13,14 @@ interface Message {
 }
 
 export class Inbox {
-  readonly #parts: Pick<SessionParts, 'turns' | 'bodyMemory' | 'settings'>;
+  readonly #parts: Pick<SessionParts, 'context' | 'bodyMemory' | 'settings'>;
   readonly #clusterId: string;
   readonly #handle: (data: Buffer, isBinary: boolean) => void;
   #messages: Message[] = [];
 
   /** `handle` must not throw. */
   constructor(
-    parts: Pick<SessionParts, 'turns' | 'bodyMemory' | 'settings'>,
+    parts: Pick<SessionParts, 'context' | 'bodyMemory' | 'settings'>,
     clusterId: string,
     handle: (data: Buffer, isBinary: boolean) => void,
   ) {
@@ -35,11 +35,11 @@ export class Inbox {
 
   /** False: it was not taken, because too many wait. */
   tryTake(data: Buffer, isBinary: boolean): boolean {
-    const { turns, bodyMemory, settings } = this.#parts;
+    const { context, bodyMemory, settings } = this.#parts;
     if (this.#messages.length >= settings.messagesWaitingMax) return false;
     if (!bodyMemory.tryTake(this.#clusterId, data.length + overheadBytes)) return false;
     this.#messages.push({ data, isBinary });
-    turns.later(this.#clusterId, () => this.#next());
+    context.turns.later(this.#clusterId, () => this.#next());
     return true;
   }
 

@@ -3,6 +3,7 @@
  * `room` first: it is refused while more than `outboxBytesResume` has not left, and granted when the socket has drained.
  * Answers to commands do not ask; a client that sends commands and reads no answers reaches `outboxBytesMax`.
  */
+import type { Principal } from '../../tenancy/tenancy.ts';
 import type { WebSocketPeer } from '../http/servers/server.ts';
 import type { Flushes } from './flushes.ts';
 
@@ -12,6 +13,7 @@ export interface OutboxLimits {
 }
 
 export interface OutboxOwner {
+  readonly principal: Pick<Principal, 'clusterId'>;
   /** The client is more than outboxBytesMax behind. */
   overflowed(): void;
 }
@@ -39,6 +41,10 @@ export class Outbox {
     this.#flushes = flushes;
     this.#limits = limits;
     this.#owner = owner;
+  }
+
+  get clusterId(): string {
+    return this.#owner.principal.clusterId;
   }
 
   send(data: string | Uint8Array, isBinary = false): void {

@@ -35,7 +35,7 @@ import type { SharedFrames } from './shared-frames.ts';
 /** Commands that wait for an earlier one. */
 const commandsWaitingMax = 1_000;
 
-/** Up to this size messages are counted as small work (small-work.ts). */
+/** Up to this size messages are counted as small work (fair-turns.ts). */
 const largeMessageBytesMin = 16 * 1024;
 
 const noFeeds: readonly Feed[] = [];
@@ -114,10 +114,11 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   message(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
     this.context.traffic.requests.websocket++;
-    const { turns, turn, smallWork } = this.#parts;
+    const { turn } = this.#parts;
+    const { turns } = this.context;
     const { clusterId } = this.principal;
     const isSmall = data.length < largeMessageBytesMin;
-    const mayTake = isSmall ? smallWork.mayBegin(clusterId, turn.nowMs()) : !turns.mustWait(clusterId);
+    const mayTake = isSmall ? turns.mayBeginSmall(clusterId, turn.nowMs()) : !turns.mustWait(clusterId);
     if (!mayTake || this.#waitingMessages > 0) {
       this.#inbox ??= new Inbox(this.#parts, clusterId, (waited, wasBinary) => this.#handleLater(waited, wasBinary));
       if (this.#inbox.tryTake(data, isBinary)) return;
@@ -242,7 +243,7 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   #inTurn<T>(work: () => T | Promise<T>): T | Promise<T> | undefined {
-    return this.#closed ? undefined : this.#parts.turns.goOn(this.principal.clusterId, work);
+    return this.#closed ? undefined : this.context.turns.goOn(this.principal.clusterId, work);
   }
 
   async #run(command: Exclude<Command, { op: 'produce' }>, id: CommandId | undefined): Promise<void> {

@@ -4,6 +4,7 @@ import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Random } from '../../engine/kernel/random.ts';
 import type { GatewayContext } from '../../gateway/context.ts';
 import { ConnectionRoom } from '../../gateway/connection-room.ts';
+import { FairTurns } from '../../gateway/fair-turns.ts';
 import { Traffic } from '../../gateway/traffic.ts';
 import { gatewayDefaults } from '../../gateway/settings.ts';
 import type { Tenancy, Verdict } from '../../tenancy/tenancy.ts';
@@ -35,6 +36,7 @@ export function gatewayContext(engine: Engine, clock: Clock, random: Random): Ga
     random,
     settings: { ...gatewayDefaults, produceTimeoutMs: 10_000 },
     connections: new ConnectionRoom(20_000),
+    turns: new FairTurns(clock, gatewayDefaults.clusterTurnMsMax),
     traffic: new Traffic(),
     log: () => undefined,
   };

@@ -95,7 +95,7 @@ async function sendPage(
   const delayMs = heldBackMs(context, principal.clusterId, page.verdict, context.settings.quotaWaitMsMax);
   if (delayMs > 0) await sleep(context.clock, delayMs);
   // Many long polls may end together.
-  const { body, next } = await parts.turns.goOn(principal.clusterId, () =>
+  const { body, next } = await context.turns.goOn(principal.clusterId, () =>
     type === recordBatchType
       ? batchBody(page, start.positions, options.recordsMax)
       : jsonBody(page, start, options, format, topic, type),

@@ -69,7 +69,7 @@ function produceJson(parts: DoorParts, exchange: HttpExchange, principal: Princi
   exchange.readBody(produceBytesMax, unpack, onTooLarge);
 }
 
-/** Up to this size bodies are counted as small work (small-work.ts). */
+/** Up to this size bodies are counted as small work (fair-turns.ts). */
 const largeBodyBytesMin = 16 * 1024;
 
 /** A body is parsed in its cluster's share of a turn (fair-turns.ts), now or later. */
@@ -80,7 +80,7 @@ function takeInTurn(
   acks: Acks,
   body: Uint8Array,
 ): void {
-  const { turns } = parts;
+  const { turns } = parts.context;
   const { clusterId } = principal;
   const isSmall = body.length < largeBodyBytesMin;
   if (isSmall ? !mayTakeNow(parts, clusterId) : turns.mustWait(clusterId)) {

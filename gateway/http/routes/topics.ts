@@ -32,7 +32,8 @@ export function topicRoutes(parts: DoorParts): Route[] {
           unitsOf: () => 1,
           unitsPerTurnMax: topicsPerTurnMax,
           lanes: parts.largeAnswers,
-          clock: context.clock,
+          turns: context.turns,
+          clusterId: principal.clusterId,
         };
         const own = [...topicsOf(context, principal)];
         admitBeside(context, principal, requestsForShown(own.length));

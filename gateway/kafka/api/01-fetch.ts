@@ -85,7 +85,7 @@ async function readAll(
     if (mayWait) call.door.awaited.give(principal.clusterId, parts.length);
   }
   // Many long polls may end together.
-  return call.door.turns.goOn(principal.clusterId, () => answerAll(call, request, step, parts, read));
+  return context.turns.goOn(principal.clusterId, () => answerAll(call, request, step, parts, read));
 }
 
 function answerAll(

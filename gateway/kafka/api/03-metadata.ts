@@ -4,6 +4,7 @@
  * the cluster allow it.
  */
 import type { TopicEntry } from '../../../engine/engine.ts';
+import { nextTurn } from '../../../engine/kernel/clock.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { inTime, late } from '../../../engine/kernel/request-time.ts';
 import { zeroUuid } from '../../../engine/kernel/uuid.ts';
@@ -13,7 +14,7 @@ import { QuotaExceeded } from '../../../tenancy/failures.ts';
 import { tenantName, topicNameFault } from '../../../tenancy/naming.ts';
 import { findOrCreateTopic } from '../../operations/first-use.ts';
 import { findTopic, findTopicById, topicsOf } from '../../operations/topics.ts';
-import { nextTurn, overTurns } from '../../several-turns.ts';
+import { overTurns } from '../../several-turns.ts';
 import { controllerId, type VirtualBroker } from '../advertised.ts';
 import { api, type Call } from '../api.ts';
 import { firstOfEach } from '../asked-once.ts';
@@ -80,10 +81,12 @@ const namesPerTurnMax = 5_000;
 function show(call: Call, found: readonly Found[], operations: number): Promise<Topic[]> {
   const partitionsOf = (each: Found): number => ('topic' in each ? 1 + each.topic.partitions.length : 1);
   call.charge(requestsForShown(found.reduce((sum, each) => sum + partitionsOf(each), 0)));
-  const { clock } = call.context;
+  const { turns } = call.context;
+  const { clusterId } = call.principal;
+  const lanes = call.door.largeAnswers;
   return overTurns(
     found,
-    { unitsOf: partitionsOf, unitsPerTurnMax: partitionsPerTurnMax, lanes: call.door.largeAnswers, clock },
+    { unitsOf: partitionsOf, unitsPerTurnMax: partitionsPerTurnMax, lanes, turns, clusterId },
     (each) => ('topic' in each ? known(call, each.name, each.topic, operations) : each),
   );
 }

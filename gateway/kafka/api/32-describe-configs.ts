@@ -36,7 +36,8 @@ export const describeConfigs = api(
       unitsOf,
       unitsPerTurnMax: configsPerTurnMax,
       lanes: call.door.largeAnswers,
-      clock: call.context.clock,
+      turns: call.context.turns,
+      clusterId: call.principal.clusterId,
     };
     const results = await overTurns(asked, pieces, (resource) =>
       describe(call, resource, {

@@ -39,7 +39,9 @@ export const describeLogDirs = api(
     // Partitions that the request names are charged when it is decoded.
     if (request.topics === null) call.charge(requestsBeside(count));
     const sizes = (): Promise<Sizes> => sizesOverTurns(call, asked);
-    return answer(errorCode.none, await (count < partitionsPerTurnMax ? sizes() : call.door.manySizes.run(sizes)));
+    const { clusterId } = call.principal;
+    const isFew = count < partitionsPerTurnMax;
+    return answer(errorCode.none, await (isFew ? sizes() : call.door.manySizes.run(sizes, clusterId)));
   },
   (_request, { errorCode: code }) => answer(code, []),
 );

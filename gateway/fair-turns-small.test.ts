@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest';
 import { manualClock } from '../engine/kernel/manual-clock.ts';
 import { FairTurns } from './fair-turns.ts';
-import { SmallWork } from './small-work.ts';
 
 const turnMs = 4;
 
@@ -16,16 +15,14 @@ function world() {
     endOfTurn: () => void turnsAsked++,
   };
   const turns = new FairTurns(clock, turnMs);
-  const work = new SmallWork(clock, turns);
   return {
     turns,
-    work,
     /** Requests of one turn, each of which takes `ms` when it may begin. Returns how many began. */
     burst: (clusterId: string, count: number, ms: number): number => {
       const beganMs = nowMs;
       let begun = 0;
       for (let i = 0; i < count; i++) {
-        if (!work.mayBegin(clusterId, beganMs)) continue;
+        if (!turns.mayBeginSmall(clusterId, beganMs)) continue;
         begun++;
         nowMs += ms;
       }
@@ -71,10 +68,10 @@ it('requests of two clusters that arrive in turn are counted for the one that ea
 });
 
 it('time that something else took between them is nobody’s', () => {
-  const { burst, pass, work, turns } = world();
+  const { burst, pass, turns } = world();
   burst('b', 1, 0.05);
   for (let i = 0; i < 16; i++) {
-    work.mayBegin('a', 2_000);
+    turns.mayBeginSmall('a', 2_000);
     pass(100);
   }
   expect(turns.mustWait('a')).toBe(false);
