@@ -119,6 +119,23 @@ function tenantOf(
   };
 }
 
+/** Holds every read of the engine from now on, until they are all released at once. */
+export function heldReads(engine: MemoryEngine): { release(): void } {
+  const fetch = engine.fetch.bind(engine);
+  let goOn = (): void => {};
+  const released = new Promise<void>((resolve) => (goOn = resolve));
+  engine.fetch = async (...asked) => {
+    await released;
+    return fetch(...asked);
+  };
+  return {
+    release() {
+      engine.fetch = fetch;
+      goOn();
+    },
+  };
+}
+
 export async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
   const isJson =

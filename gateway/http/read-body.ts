@@ -41,7 +41,7 @@ export async function expand(exchange: HttpExchange, body: Buffer, name: string,
     throw new ProblemFailure('unsupported-media-type', `Content-Encoding ${name}: use gzip or zstd`);
   }
   try {
-    const expanded = await decompress(codecId, body, bytesMax);
+    const expanded = await decompress(codecId, body, bytesMax, exchange.clusterId);
     exchange.cameTo(expanded.length);
     return expanded;
   } catch (error) {

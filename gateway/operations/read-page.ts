@@ -55,6 +55,7 @@ interface PagePartition {
 }
 
 export interface FetchedPage {
+  readonly clusterId: string;
   readonly partitions: readonly PagePartition[];
   /** The caller waits for this before it sends the page. */
   readonly verdict: Verdict;
@@ -97,7 +98,10 @@ export async function fetchPage(
       start.isRelative && moves < movesMax,
       options.clamp && moves < movesMax,
     );
-    if (moved.size === 0) return { partitions: pageOf(context, topic, partitions, offsets), verdict };
+    if (moved.size === 0) {
+      const { clusterId } = principal;
+      return { clusterId, partitions: pageOf(context, topic, partitions, offsets), verdict };
+    }
     positions = positions.map(({ partition, offset }) => ({ partition, offset: moved.get(partition) ?? offset }));
   }
 }
@@ -218,7 +222,7 @@ export async function renderPage(
         return output;
       };
       try {
-        const written = writeRecords(batch, partition, fromOffset, Infinity, format, place);
+        const written = writeRecords(batch, partition, fromOffset, Infinity, format, place, page.clusterId);
         if (written) await written;
       } catch (error) {
         if (!(error instanceof UnreadableRecords)) throw error;

@@ -59,7 +59,7 @@ export type PlaceRecord = (offset: number) => JsonOutput | undefined;
 
 /**
  * Writes the records of [fromOffset, endOffset) in a stored batch, each without line breaks; synchronously unless it is
- * compressed. Throws, or rejects with, UnreadableRecords.
+ * compressed. `clusterId`: for whom it is decompressed. Throws, or rejects with, UnreadableRecords.
  */
 export function writeRecords(
   stored: Uint8Array,
@@ -68,6 +68,7 @@ export function writeRecords(
   endOffset: number,
   format: RecordFormat,
   place: PlaceRecord,
+  clusterId = '',
 ): void | Promise<void> {
   // Transaction markers are nobody's records.
   if (isControl(stored, 0)) return undefined;
@@ -84,7 +85,8 @@ export function writeRecords(
   const walk = (section: Buffer): void => walkRecords(batch, section, partition, fromOffset, endOffset, format, place);
   try {
     const plain = plainRecordsOf(batch);
-    return plain ? walk(plain) : withRecords(batch, walk, decompressedBytesMax, true).catch(refuse);
+    if (plain) return walk(plain);
+    return withRecords(batch, walk, decompressedBytesMax, { owner: clusterId, comesBack: true }).catch(refuse);
   } catch (error) {
     return refuse(error);
   }
@@ -191,6 +193,7 @@ export function recordChunks(
   format: RecordFormat,
   chunkBytesMax: number,
   style: ChunkStyle = byComma,
+  clusterId = '',
 ): RecordChunk[] | Promise<RecordChunk[]> {
   const chunks: RecordChunk[] = [];
   let output: JsonOutput | undefined;
@@ -217,7 +220,7 @@ export function recordChunks(
     last = offset;
     return output;
   };
-  const walked = writeRecords(stored, partition, fromOffset, endOffset, format, place);
+  const walked = writeRecords(stored, partition, fromOffset, endOffset, format, place, clusterId);
   return walked ? walked.then(finish) : finish();
 }
 

@@ -245,8 +245,16 @@ export class Subscription implements Sharer {
     return this.#reads.of(this.#asked(maxBytes));
   }
 
+  /** One answer may be for thousands of subscriptions, and many answers may arrive together. */
   answered(parts: readonly SharedPart[]): void {
     this.#shared = undefined;
+    const { turns } = this.#context;
+    const { clusterId } = this.#principal;
+    if (turns.isAlone(clusterId, this.#reads.turn.nowMs())) this.#take(parts);
+    else void turns.goOn(clusterId, () => this.#take(parts));
+  }
+
+  #take(parts: readonly SharedPart[]): void {
     // Closed while the read was in flight: its holder is told nothing more.
     if (this.#state !== 'reading') return;
     try {
@@ -286,6 +294,10 @@ export class Subscription implements Sharer {
     this.#readAfter(delayMs);
   }
 
+  #inTurn<T>(work: () => T | Promise<T>): T | Promise<T> {
+    return this.#context.turns.goOn(this.#principal.clusterId, work);
+  }
+
   #readAfter(delayMs: number): void {
     this.#wait = this.#context.clock.after(delayMs, () => {
       this.#wait = undefined;
@@ -295,7 +307,7 @@ export class Subscription implements Sharer {
 
   #deliverLater(goesOn: Promise<boolean>, parts: readonly SharedPart[], from: number, waitMs: number): void {
     goesOn
-      .then((mayGoOn) => (mayGoOn ? this.#deliverParts(parts, from, waitMs) : this.#rest()))
+      .then((mayGoOn) => this.#inTurn(() => (mayGoOn ? this.#deliverParts(parts, from, waitMs) : this.#rest())))
       .catch((error: unknown) => this.#broke(error));
   }
 
@@ -374,7 +386,10 @@ export class Subscription implements Sharer {
       // Out of credit within the batch: the rest of it is read again.
       const isCut = nextOffset < endOffset;
       if (settled) {
-        return settled.then(() => !isCut && this.#deliverAll(partition, batches, i + 1, highWatermark));
+        // The sockets of many subscriptions may have drained together.
+        return settled.then(
+          () => !isCut && this.#inTurn(() => this.#deliverAll(partition, batches, i + 1, highWatermark)),
+        );
       }
       if (isCut) return false;
     }

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { type Bench, type BenchTenant, type Driver, httpBench } from '../http/door-bench.suite.ts';
+import { type Bench, type BenchTenant, type Driver, heldReads, httpBench } from '../http/door-bench.suite.ts';
 
 type Answer = Record<string, unknown> & { readonly id?: number };
 
@@ -13,7 +13,7 @@ export function websocketTurnsSuite(driver: Driver): void {
     let bench: Bench;
     const sockets: WebSocket[] = [];
     beforeAll(async () => {
-      bench = await httpBench(driver, { clusterTurnMsMax: 0.05 }, {}, { messagesWaitingMax: 250 });
+      bench = await httpBench(driver, {}, { clusterTurnMsMax: 0.2 }, { messagesWaitingMax: 250 });
     });
     afterAll(async () => {
       for (const socket of sockets) socket.terminate();
@@ -79,6 +79,46 @@ export function websocketTurnsSuite(driver: Driver): void {
         JSON.stringify({ op: 'produce', id: 1, topic: 't', records: list });
       const answered = await race(`produce-${size}`, produce(records), produce(records.slice(0, 1)));
       expect(answered.indexOf('modest')).toBeLessThan(20);
+    });
+
+    test('a command is answered before the records of the many sockets of another cluster', async () => {
+      const limits = { egressBytesPerSecondMax: Infinity, partitionEgressBytesPerSecondMax: Infinity };
+      const [greedy, modest] = [await bench.tenant('readers-greedy', limits), await bench.tenant('readers-modest')];
+      // The greedy one is not alone.
+      await modest.call('GET', '/v1/topics');
+      const values = Array.from({ length: 200 }, (_, i) => ({ value: { i, text: 'x'.repeat(20) }, partition: 0 }));
+      const { json } = await greedy.call('POST', '/v1/topics/t/records', { json: { records: values } });
+      expect(json['failed']).toBe(0);
+      const reads = heldReads(bench.engine);
+      const told: string[] = [];
+      let done = (): void => {};
+      const all = new Promise<void>((resolve) => (done = resolve));
+      const hear = (who: string): void => {
+        if (told.push(who) === 41) done();
+      };
+      const crowd = await Promise.all(
+        Array.from({ length: 40 }, async (_, i) => {
+          let subscribed = (): void => {};
+          const ready = new Promise<void>((resolve) => (subscribed = resolve));
+          let isTold = false;
+          const socket = await open(greedy, ({ id, event }) => {
+            if (id !== undefined) subscribed();
+            if (event !== 'batch' || isTold) return;
+            isTold = true;
+            hear('greedy');
+          });
+          // Each from another place: its records are rendered for it alone.
+          socket.send(JSON.stringify({ op: 'subscribe', id: 1, sub: 1, topic: 't', partitions: [0], from: i }));
+          await ready;
+          return socket;
+        }),
+      );
+      const one = await open(modest, ({ id }) => void (id === undefined || hear('modest')));
+      one.send(JSON.stringify({ op: 'hello', id: 1 }));
+      reads.release();
+      await all;
+      expect(told.indexOf('modest')).toBeLessThan(20);
+      for (const socket of crowd) socket.terminate();
     });
 
     test('the commands of one socket are taken up in their order, and what waits is given back', async () => {

@@ -114,11 +114,12 @@ export class Feed implements SubscriptionHolder {
   }
 
   #sendRecords(delivery: Delivery): void | Promise<void> {
-    const { frameLengthTarget, frames } = this.#host;
-    const chunks = frames.chunks(this.#subscription.topic.topicId, delivery, this.#format, frameLengthTarget);
+    const { frameLengthTarget, frames, principal } = this.#host;
+    const { topicId } = this.#subscription.topic;
+    const chunks = frames.chunks(topicId, delivery, this.#format, frameLengthTarget, principal.clusterId);
     if (!(chunks instanceof Promise)) return this.#sendChunks(chunks, 0, delivery);
     this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
-    return chunks.then((made) => this.#sendChunks(made, 0, delivery));
+    return chunks.then((made) => this.#inTurn(() => this.#sendChunks(made, 0, delivery)));
   }
 
   #sendChunks(chunks: readonly SharedChunk[], from: number, delivery: Delivery): void | Promise<void> {
@@ -131,7 +132,7 @@ export class Feed implements SubscriptionHolder {
       this.#sent = chunk.endOffset === nextOffset ? undefined : { partition, offset: chunk.endOffset };
       outbox.send(chunkFrame(chunk, this.sub, this.#cursorAt(chunk)));
       const room = outbox.room();
-      if (room) return room.then(() => this.#sendChunks(chunks, i + 1, delivery));
+      if (room) return room.then(() => this.#inTurn(() => this.#sendChunks(chunks, i + 1, delivery)));
     }
     if (this.#closed) return undefined;
     // A very large batch has more records.
@@ -139,6 +140,10 @@ export class Feed implements SubscriptionHolder {
     if (end < nextOffset) return this.#sendRecords({ ...delivery, fromOffset: end });
     this.#sent = undefined;
     return undefined;
+  }
+
+  #inTurn<T>(work: () => T | Promise<T>): T | Promise<T> {
+    return this.#host.context.turns.goOn(this.#host.principal.clusterId, work);
   }
 
   /** A reader of one partition has the same cursor that the previous reader had at this place. */

@@ -7,7 +7,7 @@
  */
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import type { RecordFormat } from '../operations/record-json.ts';
-import { type RecordChunk, recordChunks } from '../operations/records-to-json.ts';
+import { byComma, type RecordChunk, recordChunks } from '../operations/records-to-json.ts';
 import type { Delivery } from '../operations/subscribe.ts';
 import { encodeBatchFrame } from './binary-frame.ts';
 
@@ -102,6 +102,7 @@ export class SharedFrames {
     delivery: Delivery,
     format: RecordFormat,
     chunkBytesMax: number,
+    clusterId = '',
   ): readonly SharedChunk[] | Promise<readonly SharedChunk[]> {
     const { partition, fromOffset, nextOffset } = delivery;
     // Called a thousand times in a row, where building a key each time would be most of the work.
@@ -117,17 +118,17 @@ export class SharedFrames {
         last.chunkBytesMax === chunkBytesMax;
       if (isSame) return last.range.chunks;
     }
-    const range = this.#range(topicId, delivery, format, chunkBytesMax);
+    const range = this.#range(topicId, delivery, format, chunkBytesMax, clusterId);
     recent.add({ topicId, partition, fromOffset, nextOffset, format, chunkBytesMax, range });
     return range.chunks;
   }
 
-  #range(topicId: Uuid, delivery: Delivery, format: RecordFormat, chunkBytesMax: number): Range {
+  #range(topicId: Uuid, delivery: Delivery, format: RecordFormat, chunkBytesMax: number, clusterId: string): Range {
     const { partition, fromOffset, nextOffset, batch } = delivery;
     const key = `${topicId} ${partition} ${fromOffset} ${nextOffset} ${format} ${chunkBytesMax}`;
     const known = this.#ranges.get(key);
     if (known) return known;
-    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkBytesMax);
+    const made = recordChunks(batch, partition, fromOffset, nextOffset, format, chunkBytesMax, byComma, clusterId);
     const range: Range = { chunks: [], bytes: 0 };
     this.#ranges.set(key, range);
     if (!(made instanceof Promise)) {

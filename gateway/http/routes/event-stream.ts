@@ -8,7 +8,7 @@ import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitConnection } from '../../operations/admit.ts';
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
-import { type ChunkStyle, recordChunks } from '../../operations/records-to-json.ts';
+import { type ChunkStyle, type RecordChunk, recordChunks } from '../../operations/records-to-json.ts';
 import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
 import { type Delivery, Subscription } from '../../operations/subscribe.ts';
 import { kafkaProblem, type Problem, problemOf } from '../failures.ts';
@@ -124,11 +124,15 @@ class EventStream {
     return cursorText(this.#topic, this.#wholeTopic, this.#subscription.positions());
   }
 
-  async #deliver({ partition, fromOffset, nextOffset, batch }: Delivery): Promise<void> {
+  #deliver(delivery: Delivery): void | Promise<void> {
+    return this.#deliverFrom(delivery, delivery.fromOffset, this.#styleOf(delivery));
+  }
+
+  #styleOf({ partition, nextOffset }: Delivery): ChunkStyle {
     const positions = this.#subscription.positions();
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
-    const style: ChunkStyle = {
+    return {
       before: (output, offset) => {
         if (perRecord || offset === nextOffset - 1) {
           if (perRecord) positions[at] = { partition, offset: offset + 1 };
@@ -140,15 +144,30 @@ class EventStream {
       },
       after: '\n\n',
     };
-    for (let from = fromOffset; from < nextOffset; ) {
-      const chunks = await recordChunks(batch, partition, from, nextOffset, this.#format, chunkBytesMax, style);
-      if (chunks.length === 0) return;
-      for (const { json, endOffset } of chunks) {
-        if (this.#ended) return;
-        if (!this.#stream.write(json)) await this.#drained();
-        from = endOffset;
-      }
+  }
+
+  #deliverFrom(delivery: Delivery, from: number, style: ChunkStyle): void | Promise<void> {
+    const { partition, nextOffset, batch } = delivery;
+    const { clusterId } = this.#principal;
+    const chunks = recordChunks(batch, partition, from, nextOffset, this.#format, chunkBytesMax, style, clusterId);
+    if (!(chunks instanceof Promise)) return this.#send(chunks, 0, delivery, style);
+    return chunks.then((made) => this.#inTurn(() => this.#send(made, 0, delivery, style)));
+  }
+
+  #send(chunks: readonly RecordChunk[], first: number, delivery: Delivery, style: ChunkStyle): void | Promise<void> {
+    for (let i = first; i < chunks.length; i++) {
+      if (this.#ended) return undefined;
+      if (this.#stream.write(chunks[i]!.json)) continue;
+      return this.#drained().then(() => this.#inTurn(() => this.#send(chunks, i + 1, delivery, style)));
     }
+    const end = chunks[chunks.length - 1]?.endOffset ?? delivery.nextOffset;
+    // A very large batch has more records.
+    return this.#ended || end >= delivery.nextOffset ? undefined : this.#deliverFrom(delivery, end, style);
+  }
+
+  /** Many streams may go on together: when their sockets have drained, or their batches are decompressed. */
+  #inTurn<T>(work: () => T | Promise<T>): T | Promise<T> {
+    return this.#parts.context.turns.goOn(this.#principal.clusterId, work);
   }
 
   /** Waiting within a delivery pauses the whole subscription. */

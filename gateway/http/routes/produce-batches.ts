@@ -28,7 +28,10 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
   if (!/^\d{1,9}$/.test(partitionText))
     throw new InvalidRequest('partition', 'record batches need ?partition=<number>');
   const partition = Number(partitionText);
-  const batches = splitBatches(await readBody(exchange, produceBytesMax), produceRecordsMax);
+  const body = await readBody(exchange, produceBytesMax);
+  // Many bodies may have arrived together, each of many batches.
+  const inTurn = <T>(work: () => T): T | Promise<T> => context.turns.goOn(principal.clusterId, work);
+  const batches = await inTurn(() => splitBatches(body, produceRecordsMax));
   const topic = await writableTopic(context, principal, exchange);
   if (partition >= topic.partitions.length) {
     throw new InvalidRequest('partition', noPartitionText(partition, topic));
@@ -38,7 +41,7 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
   results.length = batches.length;
   let remaining = batches.length;
   let longest = noDelay;
-  for (const [index, batch] of batches.entries()) {
+  const append = (batch: Buffer, index: number): void =>
     appendBatch(context, principal, topic, partition, batch, produceTimeoutMs, (result, verdict) => {
       results[index] = result;
       longest = longer(longest, verdict);
@@ -49,7 +52,7 @@ export async function produceBatches(parts: DoorParts, exchange: HttpExchange, p
       if (waitMs > 0) context.clock.after(waitMs, reply);
       else reply();
     });
-  }
+  await inTurn(() => batches.forEach(append));
   if (acks === 'none') replyAccepted(exchange, batches.length);
 }
 

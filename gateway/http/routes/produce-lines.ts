@@ -42,9 +42,9 @@ export async function produceLines(parts: DoorParts, exchange: HttpExchange, pri
   new LineProducer(parts, exchange, principal, topic, format).start(isGzip);
 }
 
-/** Lines are parsed in slices of this size, and after this many lines other work gets its turn. */
+/** Lines are parsed in slices of this size, and after this many lines other work gets its turn (fair-turns.ts). */
 const sliceBytes = 4 * 1024;
-const linesPerTurnMax = 1_000;
+const linesAtOnceMax = 1_000;
 
 /** The lines of one slice. Their results leave together, in the order of groups. */
 interface Group {
@@ -145,35 +145,37 @@ class LineProducer {
   #take(chunk: Buffer): void {
     if (this.#finished || this.#ended) return;
     for (let at = 0; at < chunk.length; at += sliceBytes) this.#unread.push(chunk.subarray(at, at + sliceBytes));
-    this.#work();
+    this.#workInTurn('now-or-later');
   }
 
-  /** Parses what has arrived, as far as the limits allow, and no more lines per turn than other work can wait for. */
-  #work(): void {
+  /**
+   * Works in the cluster's share of a turn, in which many streams may have lines. `later`: after an answer, whose callback
+   * may be the producer's, which must not be re-entered.
+   */
+  #workInTurn(when: 'now-or-later' | 'later'): void {
     if (this.#working) return;
     this.#working = true;
+    const { turns } = this.#parts.context;
+    const { clusterId } = this.#principal;
+    const work = (): void => this.#safely(() => this.#work());
+    if (when === 'later') turns.later(clusterId, work);
+    else turns.begin(clusterId, work);
+    if (this.#working) this.#flow?.pause();
+  }
+
+  /** Parses what has arrived, as far as the limits allow, and no more lines at once than other work can wait for. */
+  #work(): void {
     let lines = 0;
     let isTired = false;
     while (this.#unread.length > 0 && !this.#ended && !this.#isFull() && !isTired) {
       lines += this.#split(this.#unread.shift()!);
-      isTired = lines >= linesPerTurnMax;
+      isTired = lines >= linesAtOnceMax;
     }
     if (this.#ended) this.#unread = [];
     this.#working = false;
-    if (isTired && this.#unread.length > 0) this.#workLater();
+    if (isTired && this.#unread.length > 0) this.#workInTurn('later');
     else if (this.#bodyEnded && this.#unread.length === 0) this.#finish();
     else this.#steer();
-  }
-
-  /** Also called after an answer. It never re-enters the producer, whose callback may be running. */
-  #workLater(): void {
-    if (this.#working) return;
-    this.#working = true;
-    this.#flow?.pause();
-    this.#parts.context.clock.endOfTurn(() => {
-      this.#working = false;
-      this.#safely(() => this.#work());
-    });
   }
 
   /** How many lines the chunk ends, including empty ones. */
@@ -193,7 +195,7 @@ class LineProducer {
 
   #end(): void {
     this.#bodyEnded = true;
-    this.#work();
+    this.#workInTurn('now-or-later');
   }
 
   #finish(): void {
@@ -298,7 +300,7 @@ class LineProducer {
     this.#bytesInFlight -= group.bytes;
     this.#parts.bodyMemory.give(this.#principal.clusterId, group.bytes);
     this.#progress();
-    if (this.#unread.length > 0) this.#workLater();
+    if (this.#unread.length > 0) this.#workInTurn('later');
     else this.#steer();
   }
 
@@ -338,7 +340,7 @@ class LineProducer {
     const stream = this.#exchange.startStream(200, headersOf(this.#exchange, 'application/x-ndjson'));
     stream.onDrain(() => {
       this.#clientIsSlow = false;
-      this.#work();
+      this.#workInTurn('now-or-later');
     });
     return (this.#stream = stream);
   }
