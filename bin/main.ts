@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { freshBundles } from './bundles/bundles.ts';
 import { processContext } from './cli-context.ts';
 import { loadBundle } from './bundles/load-bundle.ts';
+import { exitCodes } from './command-failure.ts';
+import { openFilesMax, tooFewFiles } from './serve/open-files.ts';
 import type { runServe } from './serve/run-serve.ts';
 
 const words = process.argv.slice(2);
+const isServer = words[0] === 'serve' && !words.includes('--help') && !words.includes('-h');
 // A reader that closes early (`headgate consume … | head`) is not a failure. A server outlives it (end-at-once.ts).
-if (words[0] !== 'serve') {
+if (!isServer) {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     process.stderr.write(`headgate: cannot write the output: ${error.message}\n`);
@@ -31,6 +34,11 @@ async function runWords(): Promise<number | undefined> {
       return program.runServe(cli, words, [bundles.startBroker, bundles.broker]);
     }
   }
-  const { run } = await import('./run.ts');
+  // Loading the program opens many files at once.
+  const { run } = await import('./run.ts').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EMFILE') throw error;
+    cli.err(`headgate: ${tooFewFiles(openFilesMax())}\n`);
+    return process.exit(exitCodes.usage.code);
+  });
   return run(cli, words);
 }

@@ -7,6 +7,11 @@ export function wholeNumber(flag: string, text: string, min = 0): number {
   return value;
 }
 
+/** '0,2'. */
+export function partitionNumbers(flag: string, text: string): number[] {
+  return text.split(',').map((part) => wholeNumber(flag, part));
+}
+
 const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** '500ms', '30s', '5m', '1h', '2d'. */

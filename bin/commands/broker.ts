@@ -91,7 +91,7 @@ function scaleCommand(broker: Command, open: OpenSession): void {
         count === undefined
           ? await session.admin.get<ScalingAnswer>(`${adminPath}/fleet`)
           : await session.admin.post<ScalingAnswer>(`${adminPath}/fleet/scale`, {
-              brokers: count === 'auto' ? null : wholeNumber('count', count),
+              brokers: count === 'auto' ? null : wholeNumber('count', count, 1),
             });
       await session.done(scaling, scalingText(scaling));
     });

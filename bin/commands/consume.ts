@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { Refused } from '../client/api-client.ts';
-import { wholeNumber } from '../client/parse-values.ts';
+import { partitionNumbers, wholeNumber } from '../client/parse-values.ts';
 import { recordText, type RecordShown } from '../client/record-text.ts';
 import type { OpenSession, Session } from '../client/session.ts';
 import { waitMs } from '../client/wait.ts';
@@ -42,13 +42,14 @@ export function consumeCommand(program: Command, open: OpenSession): void {
 
 async function consume(session: Session, topic: string, flags: ConsumeFlags): Promise<void> {
   const max = flags.max === undefined ? Infinity : wholeNumber('--max', flags.max, 1);
+  const partitions = flags.partition === undefined ? undefined : partitionNumbers('--partition', flags.partition);
   const waits = flags.follow === true || max !== Infinity;
   let cursor: string | undefined;
   let printed = 0;
   while (printed < max) {
     const response = await nextPage(session, topic, {
       ...(cursor === undefined ? { from: flags.from } : { cursor }),
-      partitions: flags.partition,
+      partitions: partitions?.join(','),
       max_records: Math.min(recordsPerPageMax, max - printed),
       // Text is requested as text: the output for people should not depend on whether it happens to be JSON.
       format: session.isJson ? 'json' : 'string',

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { stringifyKeepingNumbers } from '../../gateway/operations/long-numbers.ts';
 import { CommandFailure, Interrupted } from '../command-failure.ts';
-import { wholeNumber } from '../client/parse-values.ts';
+import { partitionNumbers, wholeNumber } from '../client/parse-values.ts';
 import { recordText, type RecordShown } from '../client/record-text.ts';
 import type { OpenSession, Session } from '../client/session.ts';
 import { type Ended, openSocket } from '../client/tail-socket.ts';
@@ -99,7 +99,7 @@ class Tail {
       sub: 1,
       topic: this.#topic,
       ...(this.#cursor === undefined ? { from } : { cursor: this.#cursor }),
-      ...(partition !== undefined && { partitions: partition.split(',').map((p) => wholeNumber('--partition', p)) }),
+      ...(partition !== undefined && { partitions: partitionNumbers('--partition', partition) }),
       format: this.#session.isJson ? 'json' : 'string',
     };
   }

@@ -25,10 +25,11 @@ const openFilesMin = 128;
 /** Throws InvalidRequest. With fewer the start would fail wherever they run out, or the first clients would be refused. */
 export function checkOpenFiles(filesMax: number): void {
   if (filesMax >= openFilesMin) return;
-  throw new InvalidRequest(
-    'open-files',
-    `this process may have ${filesMax} files open: allow at least ${openFilesMin}, and one more for each connection (ulimit -n, LimitNOFILE)`,
-  );
+  throw new InvalidRequest('open-files', tooFewFiles(filesMax));
+}
+
+export function tooFewFiles(filesMax: number): string {
+  return `this process may have ${filesMax} files open: allow at least ${openFilesMin}, and one more for each connection (ulimit -n, LimitNOFILE)`;
 }
 
 /** proc_pid_limits(5): name, soft limit, hard limit, unit. */
