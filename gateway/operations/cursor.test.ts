@@ -22,6 +22,12 @@ describe('cursor', () => {
     );
   });
 
+  it('has room for a place in each of thousands of partitions', () => {
+    const positions = Array.from({ length: 5_000 }, (_, i) => ({ partition: i, offset: Number.MAX_SAFE_INTEGER - i }));
+    const cursor = { topicId, topicTag: 1, wholeTopic: true, positions };
+    expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor);
+  });
+
   it('is safe in a URL and in an SSE id', () => {
     fc.assert(
       fc.property(cursors, (cursor) => {

@@ -106,6 +106,47 @@ describe('Subscription', () => {
     expect(subscription.credit.records).toBe(6);
   });
 
+  it('goes on with credit that came while its holder was busy with the last records that it might send', async () => {
+    const subscription = await subscribe({ records: 1, bytes: Infinity }, 'records');
+    let release = (): void => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    await reads[0]!.answer([{ records: [batch(0, 3)] }]);
+    hold = undefined;
+    subscription.grant(5, 0);
+    release();
+    await clock.settle();
+    expect(reads[1]!.asked[0]?.offset).toBe(1);
+    await reads[1]!.answer([{ records: [batch(0, 3)] }]);
+    expect(told).toEqual([
+      [0, 0, 1, 1],
+      [0, 1, 3, 2],
+    ]);
+  });
+
+  it('pays for a batch in bytes, and for a part of one its share', async () => {
+    const { length } = batch(0, 4);
+    const subscription = await subscribe({ records: 1, bytes: length }, 'records');
+    await reads[0]!.answer([{ records: [batch(0, 4)] }]);
+    expect(subscription.credit.bytes).toBe(length - Math.ceil(length / 4));
+    subscription.grant(10, 0);
+    await clock.settle();
+    await reads[1]!.answer([{ records: [batch(0, 4)] }]);
+    expect(subscription.credit.bytes).toBeLessThanOrEqual(0);
+    expect(reads.length).toBe(2);
+    subscription.grant(0, length);
+    await clock.settle();
+    expect(reads[2]!.asked[0]).toMatchObject({ offset: 4 });
+  });
+
+  it('asks again for a partition that moves, after a moment', async () => {
+    await subscribe(boundless);
+    await reads[0]!.answer([{ errorCode: errorCode.notLeaderOrFollower }]);
+    await clock.advance(49);
+    expect(reads.length).toBe(1);
+    await clock.advance(1);
+    expect(reads.length).toBe(2);
+  });
+
   it('is refused once the subscriptions of a cluster read as many partitions as allowed', async () => {
     // One cluster may have half of them.
     context = { ...context, settings: { ...gatewayDefaults, subscribedPartitionsMax: 6 } };
