@@ -90,6 +90,16 @@ describe('quotas', () => {
     expect(Math.abs(throttleTimeMs - heldMs)).toBeLessThanOrEqual(1);
   });
 
+  it('does not hold back the requests of groups, and holds back others for them', async () => {
+    const client = await bench.client(await bench.tenant('busy-groups', { requestsPerSecondMax: 5 }));
+    for (let i = 0; i < 40; i++) {
+      const { throttleTimeMs } = await ask(client, 10, 6, { keyType: 0, coordinatorKeys: ['g'] });
+      expect(throttleTimeMs).toBe(0);
+    }
+    const { throttleTimeMs } = await ask(client, 3, 12, { topics: [] });
+    expect(throttleTimeMs).toBeGreaterThan(0);
+  });
+
   it('refuses a group over the limit and keeps existing ones', async () => {
     const client = await bench.client(await bench.tenant('few-groups', { groupsMax: 2 }));
     await ask(client, 19, 7, { topics: [topic('t', 1)] });
