@@ -8,6 +8,7 @@ import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { readFailure } from '../failures.ts';
 import type { GatewayContext } from '../context.ts';
 import type { Position } from './cursor.ts';
+import { timeOf } from './time-text.ts';
 
 export type StartAt =
   | { readonly at: 'earliest' }
@@ -20,18 +21,13 @@ export type StartAt =
 const latestTimestamp = -1;
 const earliestTimestamp = -2;
 
-/**
- * With its zone: without one it would mean the gateway's own. In a query a plus that is not percent-encoded arrives as a
- * space.
- */
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+ ]\d\d:\d\d)$/;
-
 /** Throws InvalidRequest on field `from`. */
 export function parseStart(text: string): StartAt {
   if (text === 'earliest' || text === 'latest') return { at: text };
   if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return { at: 'offset', offset: Number(text) };
   if (/^-\d{1,9}$/.test(text)) return { at: 'last', records: -Number(text) };
-  const timestampMs = rfc3339.test(text) ? Date.parse(text.replace(' ', '+')) : Number.NaN;
+  // In a query a plus that is not percent-encoded arrives as a space.
+  const timestampMs = timeOf(text.replace(' ', '+'));
   if (Number.isNaN(timestampMs)) {
     const time = 'an RFC 3339 time such as 2026-11-28T12:00:00Z';
     throw new InvalidRequest('from', `from=${text}: use earliest, latest, an offset, -N or ${time}`);

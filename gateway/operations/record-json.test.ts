@@ -113,6 +113,14 @@ describe('hostile records', () => {
     expect(recordOfJson({ timestamp: 4e15 }, 'json', 'record').timestampMs).toBe(4e15);
   });
 
+  it('a timestamp as text must name its zone, or it would mean that of the gateway', () => {
+    const timeIn = (timestamp: string): unknown => recordOfJson({ timestamp }, 'json', 'record').timestampMs;
+    expect(timeIn('2026-11-28T13:00:00.5+01:00')).toBe(Date.UTC(2026, 10, 28, 12, 0, 0, 500));
+    for (const text of ['2026-11-28T12:00:00', '2026-11-28T12:00', '2026-11-28', '1969-12-31T23:59:59Z', '2026']) {
+      expect(() => timeIn(text), text).toThrow(InvalidRequest);
+    }
+  });
+
   const deep = (depth: number): unknown => JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`);
 
   it('a value that is nested too deep to be written as text is refused as the sender’s fault', () => {

@@ -17,6 +17,7 @@ import { varlongMax } from '../../engine/records/varint.ts';
 import type { RecordHeader } from '../../engine/records/encode.ts';
 import { LongNumber, stringifyKeepingNumbers } from './long-numbers.ts';
 import type { ProduceRecord } from './produce.ts';
+import { timeOf } from './time-text.ts';
 
 export type RecordFormat = 'json' | 'string' | 'base64';
 
@@ -159,7 +160,9 @@ function time(json: unknown, place: string): number {
     }
     return whole(json, field);
   }
-  const atMs = /^\d{4}-\d\d-\d\dT/.test(json) ? Date.parse(json) : Number.NaN;
-  if (Number.isNaN(atMs) || atMs < 0) throw new InvalidRequest(field, `${field} is not an RFC 3339 time`);
+  const atMs = timeOf(json);
+  if (Number.isNaN(atMs) || atMs < 0) {
+    throw new InvalidRequest(field, `${field} is not an RFC 3339 time such as 2026-11-28T12:00:00Z, from 1970 on`);
+  }
   return atMs;
 }
