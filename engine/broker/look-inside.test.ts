@@ -14,7 +14,10 @@ const plain: Wanted = {
   gzipLevel: -1,
   timestampType: 'CreateTime',
   messageBytesMax: 1_000_000,
+  timestampBeforeMaxMs: Infinity,
+  timestampAfterMaxMs: Infinity,
 };
+const nowMs = 1;
 const compacted: Wanted = { ...plain, requiresKeys: true };
 
 function toldOf(looked: Buffer | RecordsFault): string {
@@ -28,16 +31,31 @@ it('finishes batches in their order of arrival, however long each takes', async 
   const log = {} as PartitionLog;
   const ends: string[] = [];
   const check = (of: PartitionLog, name: string, batch: Buffer): void =>
-    afterLook(of, batch, compacted, (looked) => void ends.push(`${name} ${toldOf(looked)}`));
+    afterLook(of, batch, compacted, nowMs, (looked) => void ends.push(`${name} ${toldOf(looked)}`));
   await new Promise<void>((resolve) => {
     check(log, 'large', large);
     check(log, 'small', small);
     check(log, 'keyless', keyless);
     // Another log does not wait for any of them.
     check({} as PartitionLog, 'other', small);
-    afterLook(log, small, compacted, () => resolve());
+    afterLook(log, small, compacted, nowMs, () => resolve());
   });
   expect(ends).toEqual(['other taken', 'large taken', 'small taken', 'keyless 87']);
+});
+
+it('keeps a batch behind one that is being inspected, even if an earlier inspection ends meanwhile', async () => {
+  const large = await recompressBatch(encodeBatch([{ key, value, timestampMs: 1 }]), codec.gzip);
+  const small = encodeBatch([{ key, value: null, timestampMs: 1 }]);
+  const log = {} as PartitionLog;
+  const ends: string[] = [];
+  await new Promise<void>((resolve) => {
+    afterLook(log, small, compacted, nowMs, () => {
+      ends.push('first');
+      setImmediate(() => afterLook(log, small, plain, nowMs, () => resolve(void ends.push('third'))));
+    });
+    afterLook(log, large, compacted, nowMs, () => void ends.push('second'));
+  });
+  expect(ends).toEqual(['first', 'second', 'third']);
 });
 
 it('keeps the order when a topic stops being compacted during an inspection, and then inspects no more', async () => {
@@ -47,7 +65,7 @@ it('keeps the order when a topic stops being compacted during an inspection, and
   const ends: string[] = [];
   const note = (name: string, wanted: Wanted, batch: Buffer): Promise<void> =>
     new Promise((resolve) => {
-      afterLook(log, batch, wanted, (looked) => {
+      afterLook(log, batch, wanted, nowMs, (looked) => {
         ends.push(`${name} ${toldOf(looked)}`);
         resolve();
       });
@@ -56,6 +74,8 @@ it('keeps the order when a topic stops being compacted during an inspection, and
   const isAtOnce = note('after', plain, keyless);
   expect(ends).toEqual(['large taken', 'keyless taken', 'after taken']);
   await isAtOnce;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ends).toHaveLength(3);
 });
 
 describe('a topic with a codec', () => {
@@ -74,7 +94,7 @@ describe('a topic with a codec', () => {
 
   const records = Array.from({ length: 40 }, (_, i) => ({ key, value: Buffer.from(`value ${i}`), timestampMs: 5 + i }));
   const looked = (batch: Buffer, wanted: Partial<Wanted>): Promise<Buffer | RecordsFault> =>
-    new Promise((resolve) => afterLook({} as PartitionLog, batch, { ...plain, ...wanted }, resolve));
+    new Promise((resolve) => afterLook({} as PartitionLog, batch, { ...plain, ...wanted }, nowMs, resolve));
 
   it('stores every batch in its codec, whatever the producer used, and changes nothing else', async () => {
     const stamped = { producerId: 7, producerEpoch: 2, baseSequence: 9 };
@@ -100,8 +120,8 @@ describe('a topic with a codec', () => {
     const small = await recompressBatch(encodeBatch(records), codec.gzip);
     await new Promise<void>((resolve) => {
       const wanted: Wanted = { ...plain, compressionType: 'gzip' };
-      afterLook(log, large, wanted, (kept) => void ends.push(`large ${toldOf(kept)}`));
-      afterLook(log, small, wanted, (kept) => {
+      afterLook(log, large, wanted, nowMs, (kept) => void ends.push(`large ${toldOf(kept)}`));
+      afterLook(log, small, wanted, nowMs, (kept) => {
         ends.push(`small ${toldOf(kept)}`);
         resolve();
       });

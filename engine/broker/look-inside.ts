@@ -33,7 +33,13 @@ export interface RecordsFault {
 
 export type Wanted = Pick<
   TopicSettings,
-  'requiresKeys' | 'compressionType' | 'gzipLevel' | 'messageBytesMax' | 'timestampType'
+  | 'requiresKeys'
+  | 'compressionType'
+  | 'gzipLevel'
+  | 'messageBytesMax'
+  | 'timestampType'
+  | 'timestampBeforeMaxMs'
+  | 'timestampAfterMaxMs'
 >;
 
 /** A batch with larger records is not recompressed: both forms are in memory at once. */
@@ -59,6 +65,7 @@ export function afterLook(
   log: PartitionLog,
   batch: Buffer,
   wanted: Wanted,
+  nowMs: number,
   done: (looked: Buffer | RecordsFault) => void,
 ): void {
   const before = lastOf.get(log);
@@ -69,7 +76,7 @@ export function afterLook(
     done(batch);
     return;
   }
-  const looked = needsLook ? look(batch, wanted, codecId).catch(unlessUnable) : batch;
+  const looked = needsLook ? look(batch, wanted, nowMs, codecId).catch(unlessUnable) : batch;
   const ended = Promise.all([looked, before]).then(([outcome]) => {
     if (lastOf.get(log) === ended) lastOf.delete(log);
     done(outcome);
@@ -80,10 +87,13 @@ export function afterLook(
 async function look(
   batch: Buffer,
   wanted: Wanted,
+  nowMs: number,
   codecId = compression(batch, 0) as Codec,
 ): Promise<Buffer | RecordsFault> {
   const { requiresKeys, gzipLevel, messageBytesMax } = wanted;
-  const facts = await validateRecords(batch, { requiresKey: requiresKeys });
+  // What a header says of its records' times may be wrong.
+  const refusesTime = (timestampMs: number): boolean => isTimeRefused(timestampMs, nowMs, wanted);
+  const facts = await validateRecords(batch, { requiresKey: requiresKeys, refusesTime });
   if ('errorCode' in facts) return facts;
   if (hasWrongTime(batch, wanted)) stampMaxTimestamp(batch, 0, facts.maxTimestampMs);
   const bytesMax = codecId === codec.none ? messageBytesMax - batchHeaderBytes : recompressedBytesMax;
@@ -95,6 +105,19 @@ async function look(
   } catch (error) {
     return recordsFaultOf(error);
   }
+}
+
+/** Kafka's NO_TIMESTAMP: a record without a time is never refused for it. */
+const noTimestampMs = -1;
+
+/** Whether the topic refuses a record for its time. */
+export function isTimeRefused(
+  timestampMs: number,
+  nowMs: number,
+  { timestampType, timestampBeforeMaxMs, timestampAfterMaxMs }: Wanted,
+): boolean {
+  if (timestampType !== 'CreateTime' || timestampMs === noTimestampMs) return false;
+  return timestampMs - nowMs > timestampAfterMaxMs || nowMs - timestampMs > timestampBeforeMaxMs;
 }
 
 /**

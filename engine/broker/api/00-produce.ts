@@ -27,7 +27,7 @@ import { type TopicSettings, topicSettings } from '../../topic-configs.ts';
 import type { AppendOutcome, PartitionLog } from '../../log/log.ts';
 import type { TopicEntry } from '../../engine.ts';
 import { validateRecords } from '../../records/decode.ts';
-import { afterLook, unlessUnable } from '../look-inside.ts';
+import { afterLook, isTimeRefused, unlessUnable } from '../look-inside.ts';
 import type { Owned, Ownership } from '../ownership.ts';
 
 type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
@@ -102,7 +102,7 @@ function take({ log, topic }: Exclude<Owned, { errorCode: number }>, entry: Entr
     else refuse();
     return;
   }
-  afterLook(log, batch!, settings, (looked) => {
+  afterLook(log, batch!, settings, entry.nowMs, (looked) => {
     if (looked === batch) append(log, { index, batch, header: judged, frame: entry.frame }, entry.nowMs, reply);
     else if (!('errorCode' in looked)) {
       append(log, { index, batch: looked, header: readBatchHeader(looked), frame: undefined }, entry.nowMs, reply);
@@ -173,21 +173,16 @@ function judge(batch: Buffer, topic: TopicEntry, nowMs: number): BatchHeader | R
   if (header.attributes & attributeBit.transactional) {
     return { refused: errorCode.invalidTxnState, message: 'transactions are not supported' };
   }
-  if (settings.timestampType === 'CreateTime' && header.maxTimestamp >= 0) {
-    const isOutside = isTimeRefused(header.maxTimestamp, nowMs, settings);
-    if (isOutside || isTimeRefused(header.baseTimestamp, nowMs, settings)) {
-      const message = `timestamp ${isOutside ? header.maxTimestamp : header.baseTimestamp} is outside the range that the topic accepts`;
-      const refusesTime = (timestampMs: number): boolean => isTimeRefused(timestampMs, nowMs, settings);
-      return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime };
-    }
+  // A largest time below the first one is wrong: then the records are looked at.
+  const firstMs = header.baseTimestamp;
+  const maxMs = Math.max(firstMs, header.maxTimestamp);
+  const isOutside = isTimeRefused(maxMs, nowMs, settings);
+  if (isOutside || isTimeRefused(firstMs, nowMs, settings)) {
+    const message = `timestamp ${isOutside ? maxMs : firstMs} is outside the range that the topic accepts`;
+    const refusesTime = (timestampMs: number): boolean => isTimeRefused(timestampMs, nowMs, settings);
+    return { refused: errorCode.invalidTimestamp, message, isOfLog: true, refusesTime };
   }
   return header.attributes & attributeBit.logAppendTime ? withOwnTimes(batch, header, settings) : header;
-}
-
-/** A record without a timestamp is never refused for its time. */
-function isTimeRefused(timestampMs: number, nowMs: number, settings: TopicSettings): boolean {
-  if (timestampMs === noTimestampMs) return false;
-  return timestampMs - nowMs > settings.timestampAfterMaxMs || nowMs - timestampMs > settings.timestampBeforeMaxMs;
 }
 
 /**
@@ -217,8 +212,6 @@ function answer(index: number, outcome: AppendOutcome): PartitionResponse {
 }
 
 const noLeader = { leaderId: -1, leaderEpoch: -1 };
-/** Kafka's NO_TIMESTAMP: the record has none. */
-const noTimestampMs = -1;
 
 function refusal(
   index: number,

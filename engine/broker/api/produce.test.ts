@@ -129,6 +129,28 @@ it('gives a batch whose largest time lies before its first one the largest time 
   }
 });
 
+it('refuses records whose time the topic does not accept, whatever largest time their batch states', async () => {
+  const nowMs = new VirtualClock().wallMs();
+  const records = [0, 11, 5].map((ms) => ({ ...keyless, timestampMs: nowMs + ms }));
+  for (const wrongMs of [-1, -5, nowMs - 1]) {
+    const batch = Buffer.from(encodeBatch(records));
+    stampMaxTimestamp(batch, 0, wrongMs);
+    expect(await produced({ 'message.timestamp.after.max.ms': '10' }, batch)).toMatchObject({
+      errorCode: errorCode.invalidTimestamp,
+      recordErrors: [{ batchIndex: 1 }],
+      logStartOffset: 3,
+    });
+    const good = Buffer.from(encodeBatch(records));
+    stampMaxTimestamp(good, 0, wrongMs);
+    expect(await produced({ 'message.timestamp.before.max.ms': '10' }, good)).toMatchObject({ errorCode: 0 });
+  }
+  const early = encodeBatch([-11, 0].map((ms) => ({ ...keyless, timestampMs: nowMs + ms })));
+  expect(await produced({ 'message.timestamp.before.max.ms': '10' }, early)).toMatchObject({
+    errorCode: errorCode.invalidTimestamp,
+    recordErrors: [{ batchIndex: 0 }],
+  });
+});
+
 it('refuses a batch by the time in its header, whatever is inside', async () => {
   const batch = Buffer.from(encodeBatch([{ ...keyed, timestampMs: 1 }]));
   batch[batchField.attributes + 1]! |= codec.gzip;
