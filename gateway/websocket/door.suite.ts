@@ -205,6 +205,31 @@ export function websocketDoorSuite(driver: Driver): void {
       ]);
     });
 
+    test('binary: each batch is sent once and whole, whatever part of it the credit covers', async () => {
+      const topic = freshTopic();
+      const client = await connect(['headgate.v1.bin']).opened();
+      const batch = encodeBatch(
+        ['a', 'b', 'c'].map((text) => ({ key: null, value: Buffer.from(text), timestampMs: 1 })),
+      );
+      const name = Buffer.from(topic);
+      client.socket.send(Buffer.concat([Buffer.from([2, 1, 0, name.length]), name, batch, batch]));
+      await client.reply(1);
+      const frames = (): number[] =>
+        client.events.flatMap(({ binary }) => (binary ? [Number(binary.readBigInt64BE(3))] : []));
+      client.send({ op: 'subscribe', id: 2, sub: 1, topic, partitions: [0], credit: { records: 1 } });
+      await client.until(() => frames().length > 0);
+      client.send({ op: 'ping', id: 3 });
+      expect(await client.reply(3)).toMatchObject({ subs: [{ lag: 3 }] });
+      client.send({ op: 'credit', id: 4, sub: 1, records: 2 });
+      client.send({ op: 'ping', id: 5 });
+      await client.reply(5);
+      client.send({ op: 'credit', id: 6, sub: 1, records: 1 });
+      await client.until(() => frames().length > 1);
+      client.send({ op: 'ping', id: 7 });
+      expect(await client.reply(7)).toMatchObject({ subs: [{ lag: 0 }] });
+      expect(frames()).toEqual([0, 3]);
+    });
+
     test('compressed batches reach JSON readers in order, and a cursor taken at any event misses none', async () => {
       const topic = freshTopic();
       const name = Buffer.from(topic);
