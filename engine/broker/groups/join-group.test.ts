@@ -151,6 +151,18 @@ describe('JoinGroup', () => {
     expect(first.response!.members).toHaveLength(5);
   });
 
+  it('ends the first delay at the rebalance timeout even if members keep coming', async () => {
+    const on = await bench();
+    const first = on.join({ version: 3, rebalanceTimeoutMs: 1_000 });
+    for (let passedMs = 0; passedMs < 1_000; passedMs += 200) {
+      expect(first.response).toBeUndefined();
+      await on.clock.advance(200);
+      on.join({ version: 3, rebalanceTimeoutMs: 1_000 });
+    }
+    await on.clock.advance(1);
+    expect(first.response).toMatchObject({ errorCode: 0, generationId: 1 });
+  });
+
   it('drops an unused member id after the session timeout, and the rebalance continues without it', async () => {
     const on = await bench();
     const { ids, generation } = await stableGroup(on, 1);

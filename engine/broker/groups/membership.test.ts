@@ -114,6 +114,18 @@ describe('SyncGroup', () => {
 });
 
 describe('Heartbeat', () => {
+  it('is missed from a leader that owes the assignment: the others are told to rejoin', async () => {
+    const on = await bench();
+    const { leader, follower } = await joinedGroup(on);
+    const waiting = on.sync(follower, 1);
+    await on.clock.advance(9_000);
+    expect(waiting.response).toBeUndefined();
+    await on.clock.advance(500);
+    expect(waiting.response).toMatchObject({ errorCode: 27 });
+    expect(await on.heartbeat(leader, 1)).toBe(25);
+    expect(await on.join({ memberId: follower }).done).toMatchObject({ generationId: 2, leader: follower });
+  });
+
   it.each([
     ['an empty group id', 24, { groupId: '' }],
     ['an unknown group', 25, { groupId: 'h' }],
@@ -193,6 +205,14 @@ describe('LeaveGroup', () => {
     expect((await leave('ghost', '')).errorCode).toBe(24);
     expect((await leave(ids[0]!)).errorCode).toBe(0);
     expect(await on.state()).toBe('Empty');
+  });
+
+  it('of a member that is none changes nothing for the others', async () => {
+    const on = await bench();
+    const { ids } = await stableGroup(on, 2);
+    expect(await on.leave('ghost')).toBe(25);
+    expect(await on.state()).toBe('Stable');
+    expect(await on.heartbeat(ids[1]!, 1)).toBe(0);
   });
 
   it('answers each member of an unknown group', async () => {
