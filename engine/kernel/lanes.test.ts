@@ -27,7 +27,7 @@ describe('lanes', () => {
     const lanes = new Lanes(1);
     const began: string[] = [];
     const work = (owner: string): Promise<void> => lanes.run(async () => void began.push(owner), owner);
-    await Promise.all([...['a', 'a', 'a', 'a', 'a', 'b', 'b', 'c'].map(work)]);
+    await Promise.all(['a', 'a', 'a', 'a', 'a', 'b', 'b', 'c'].map(work));
     expect(began).toEqual(['a', 'a', 'b', 'c', 'a', 'b', 'a', 'a']);
   });
 });
