@@ -50,22 +50,27 @@ async function recoveredValues(world: World): Promise<string[]> {
 const all = ['0.0', '0.1', '1.0', '1.1', '2.0', '2.1'];
 
 describe('scan of a write-ahead log', () => {
-  it('recovers a prefix whatever byte the last commit was torn at', async () => {
-    const probe = await threeCommits(new World());
-    for (let cut = probe.lastCommitAt; cut <= probe.size; cut++) {
-      const world = new World();
-      const { path } = await threeCommits(world);
-      world.crash('all');
-      world.syncedLsn = probe.lastCommitAt;
-      const whole = Buffer.alloc(cut);
-      world.disk.open(path).readSync(whole, 0);
-      world.disk.remove(path);
-      world.disk.create(path).writeSync([whole], 0);
-      const values = await recoveredValues(world);
-      expect(values.length).toBeGreaterThanOrEqual(4);
-      expect(values).toEqual(all.slice(0, values.length));
-    }
-  });
+  // A world for each byte: in two tests, each far from its time limit on a busy machine.
+  it.each(['even', 'odd'])(
+    'recovers a prefix whatever byte, of the %s ones, the last commit was torn at',
+    async (which) => {
+      const probe = await threeCommits(new World());
+      for (let cut = probe.lastCommitAt; cut <= probe.size; cut++) {
+        if ((cut % 2 === 0) !== (which === 'even')) continue;
+        const world = new World();
+        const { path } = await threeCommits(world);
+        world.crash('all');
+        world.syncedLsn = probe.lastCommitAt;
+        const whole = Buffer.alloc(cut);
+        world.disk.open(path).readSync(whole, 0);
+        world.disk.remove(path);
+        world.disk.create(path).writeSync([whole], 0);
+        const values = await recoveredValues(world);
+        expect(values.length).toBeGreaterThanOrEqual(4);
+        expect(values).toEqual(all.slice(0, values.length));
+      }
+    },
+  );
 
   it('is not misled by producer data that looks like a log record', async () => {
     const durableLsn = 2 ** 40;
