@@ -77,7 +77,12 @@ export class Instance {
       once(child, 'close').then(([code, signal]) => {
         throw new Error(`headgate did not start (${String(signal ?? code)}):\n${errors.join('\n')}`);
       }),
-    ]);
+    ]).catch((error: unknown) => {
+      clearTimeout(deadline);
+      // Nobody else knows the folder that was made for it.
+      if (given === undefined) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+      throw error;
+    });
     clearTimeout(deadline);
     const environment: Record<string, string> = {};
     for (const line of readFileSync(join(data, 'demo.env'), 'utf8').trim().split('\n')) {

@@ -1,5 +1,5 @@
-/** Processes that are the first on a data folder, all at the same moment. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** Processes that are the first on a data folder, all at the same moment; and one that is refused. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -36,4 +36,13 @@ it('gateways that start first at the same time have one admin key, one demo tena
       .poll(() => ask(port, `/clusters/${kept.get('HEADGATE_CLUSTER')}/keys`))
       .toEqual([expect.objectContaining({ keyId: kept.get('HEADGATE_SASL_USERNAME') })]);
   }
+});
+
+it('a start that is refused leaves no folder of its own', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'headgate-first-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  vi.stubEnv('TMPDIR', folder);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(startInstallation(['--no-such-flag'])).rejects.toThrow(/did not start/);
+  expect(readdirSync(folder)).toEqual([]);
 });
