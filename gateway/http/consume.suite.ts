@@ -138,6 +138,21 @@ export function consumeSuite(driver: Driver): void {
       expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/json', '']);
     });
 
+    test('a cursor over many partitions may come as a header', async () => {
+      const topic = freshTopic();
+      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 200 } });
+      await fill(topic, 3);
+      const path = `/v1/topics/${topic}/records`;
+      const { headers } = await tenant.call('GET', `${path}?from=earliest&max_records=2`);
+      const cursor = headers.get('next-cursor')!;
+      const page = await tenant.call('GET', `${path}?max_records=5`, { headers: { cursor } });
+      expect(page.json['records']).toMatchObject([{ value: 2 }]);
+      expect(await tenant.call('GET', `${path}?cursor=${cursor}`, { headers: { cursor } })).toMatchObject({
+        status: 400,
+        json: { code: 'invalid-request', field: 'cursor' },
+      });
+    });
+
     test('positions outside the log: 410 with earliest, 416 or clamp', async () => {
       const topic = freshTopic();
       await fill(topic, 10);

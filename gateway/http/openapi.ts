@@ -170,6 +170,7 @@ const consume = operation({
     inQuery('clamp', 'true: start at the end if the position lies beyond it', boolean),
     format,
     inQuery('lastEventId', 'The same as the header Last-Event-ID, for polyfills of EventSource'),
+    inHeader('Cursor', 'The same as `cursor` in the query, for cursors over many partitions'),
     inHeader('Last-Event-ID', 'For an event stream: the cursor at which to continue'),
   ],
   answers: [

@@ -50,7 +50,7 @@ export function consume(parts: DoorParts): TenantHandler {
     const query = exchange.query();
     const lastEventId = lastEventOf(exchange, type === 'text/event-stream');
     const request = {
-      cursor: lastEventId || (query.get('cursor') ?? undefined),
+      cursor: lastEventId || cursorOf(exchange),
       from: query.get('from') ?? undefined,
       partitions: partitionsOf(query),
     };
@@ -69,6 +69,19 @@ function lastEventOf(exchange: HttpExchange, isStream: boolean): string | undefi
   if (isStream) return exchange.header('last-event-id') || (inQuery ?? undefined);
   if (inQuery !== null) throw new InvalidRequest('lastEventId', 'lastEventId= is for event streams: use cursor=');
   return undefined;
+}
+
+/**
+ * A cursor over many partitions makes a request line that does not fit into one packet, which uWebSockets.js on Node 20
+ * refuses (ADR 3): a header may come in pieces. Throws InvalidRequest.
+ */
+function cursorOf(exchange: HttpExchange): string | undefined {
+  const inQuery = exchange.query().get('cursor') ?? undefined;
+  const inHeader = exchange.header('cursor') || undefined;
+  if (inHeader !== undefined && inQuery !== undefined) {
+    throw new InvalidRequest('cursor', 'the cursor is given twice: as a header and in the query');
+  }
+  return inHeader ?? inQuery;
 }
 
 async function sendPage(
