@@ -454,6 +454,25 @@ export function serverSuite(name: string, make: MakeServer): void {
         socket.destroy();
       });
 
+      test('what a slow client has not taken arrives, though nothing is written after it', async () => {
+        const total = 12 * 1024 * 1024;
+        const wasFree = signal<boolean>();
+        handle = (exchange) => wasFree.resolve(exchange.startStream(200, []).write(Buffer.alloc(total)));
+        const socket = connect(port, '127.0.0.1');
+        socket.pause();
+        socket.write('GET /v1/topics/t/records HTTP/1.1\r\nHost: x\r\n\r\n');
+        expect(await wasFree.promise).toBe(false);
+        let received = 0;
+        await new Promise<void>((done) => {
+          socket.on('data', (data) => {
+            received += data.length;
+            if (received > total) done();
+          });
+          socket.resume();
+        });
+        socket.destroy();
+      });
+
       test('a writer that ignores back-pressure is cut off', async () => {
         const aborted = signal<void>();
         handle = (exchange) => {

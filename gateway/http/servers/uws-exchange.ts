@@ -404,6 +404,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
       if (run && this.#state === 'streaming') guarded(run, this, this.#serving.doors);
     };
     response.onWritable(() => {
+      // With a handler uWS sends nothing of what it has buffered before the next write, and that may never come: a client
+      // that waits for the rest would wait for ever. The end of a cork sends it.
+      response.cork(() => {});
       const wasFull = bufferedBytes > 0;
       bufferedBytes = 0;
       if (wasFull) drained();
