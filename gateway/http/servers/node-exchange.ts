@@ -337,7 +337,6 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
         if (!this.#request.complete) this.#prepare();
         response.end();
       },
-      bufferedBytes: () => response.writableLength,
     };
   }
 }
@@ -345,4 +344,4 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
 const noBytes = new Uint8Array(0);
 
 /** For clients that are gone or that asked only for the head. */
-const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };
+const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {} };

@@ -102,8 +102,6 @@ export interface ReplyStream {
   /** Replaces the callback that runs each time the buffer has emptied after a false `write`. */
   onDrain(run: () => void): void;
   end(): void;
-  /** Bytes accepted that may not have reached the kernel. uWS does not report it exactly: an estimate. */
-  bufferedBytes(): number;
 }
 
 /** A throw or rejection becomes a reply through ServerDoors.failed. */

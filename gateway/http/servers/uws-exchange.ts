@@ -7,7 +7,7 @@ import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from '../body-memory.ts';
-import { assertHeaders, byteLength, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
+import { assertHeaders, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
 import { RequestSnapshot, pathParameter } from './request-snapshot.ts';
 import type { RouteMatch } from './route-table.ts';
 import {
@@ -21,6 +21,7 @@ import {
 } from './server.ts';
 import { assertHeadersOnce, endHead, headText, sendReply } from './uws-reply.ts';
 import { uwsAddress, uwsHeaders } from './uws-request.ts';
+import { UwsStream } from './uws-stream.ts';
 import type { UwsRequest, UwsResponse } from './uws-types.ts';
 
 export interface UwsServing {
@@ -396,36 +397,17 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
 
   #stream(): ReplyStream {
     const response = this.#response;
-    const bufferedBytesMax = this.#serving.settings.streamBufferedBytesMax;
-    let bufferedBytes = 0;
+    const body = new UwsStream(response);
     let onDrain: (() => void) | undefined;
-    const drained = (): void => {
-      const run = onDrain;
-      if (run && this.#state === 'streaming') guarded(run, this, this.#serving.doors);
-    };
     response.onWritable(() => {
-      // With a handler uWS sends nothing of what it has buffered before the next write, and that may never come: a client
-      // that waits for the rest would wait for ever. The end of a cork sends it.
-      response.cork(() => {});
-      const wasFull = bufferedBytes > 0;
-      bufferedBytes = 0;
-      if (wasFull) drained();
+      if (body.writable() && onDrain && this.#state === 'streaming') guarded(onDrain, this, this.#serving.doors);
       return true;
     });
     return {
       write: (chunk) => {
         if (this.#state !== 'streaming') return false;
-        const length = byteLength(chunk);
-        if (length === 0) return bufferedBytes === 0;
-        let isFree = false;
-        response.cork(() => {
-          isFree = response.write(chunk);
-        });
-        const wasFull = bufferedBytes > 0;
-        bufferedBytes = isFree ? 0 : bufferedBytes + length;
-        // A short write (a heartbeat) took the rest along with it: what uWS reports later is no longer a drain.
-        if (isFree && wasFull) this.#serving.clock.endOfTurn(drained);
-        if (bufferedBytes > bufferedBytesMax) response.close();
+        const isFree = body.write(chunk);
+        if (body.waitingBytes > this.#serving.settings.streamBufferedBytesMax) response.close();
         return isFree;
       },
       onDrain: (run) => {
@@ -442,9 +424,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
         this.#state = isOver ? 'done' : 'ending';
         if (this.#inHandler && !isOver) this.#listen();
         this.#resume();
+        body.giveRest();
         if (isOver) response.cork(() => response.end(undefined, false));
       },
-      bufferedBytes: () => bufferedBytes,
     };
   }
 }
@@ -453,4 +435,4 @@ const noBytes = new Uint8Array(0);
 const noBacklog: readonly Buffer[] = [];
 
 /** For clients that are gone or that asked only for the head. */
-const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {}, bufferedBytes: () => 0 };
+const deadStream: ReplyStream = { write: () => false, onDrain: () => {}, end: () => {} };
