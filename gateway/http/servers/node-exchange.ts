@@ -322,8 +322,8 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
         if (byteLength(chunk) === 0) return !isFull;
         const isFree = response.write(chunk);
         if (!isFree && !isFull) this.#watchStall(true);
+        if (isFull && response.writableLength > this.#serving.settings.streamBufferedBytesMax) response.destroy();
         isFull = !isFree;
-        if (response.writableLength > this.#serving.settings.streamBufferedBytesMax) response.destroy();
         return isFree;
       },
       onDrain: (run) => {

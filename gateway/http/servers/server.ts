@@ -96,7 +96,7 @@ export interface BodyFlow {
 export interface ReplyStream {
   /**
    * False: the client reads slower than we write; wait for `onDrain` with the rest. The chunk itself is always taken.
-   * Beyond streamBufferedBytesMax the connection is cut (the writer ignored us).
+   * When more is written meanwhile, beyond streamBufferedBytesMax the connection is cut (the writer ignored us).
    */
   write(chunk: string | Uint8Array): boolean;
   /** Replaces the callback that runs each time the buffer has emptied after a false `write`. */

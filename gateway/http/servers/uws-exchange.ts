@@ -406,8 +406,9 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     return {
       write: (chunk) => {
         if (this.#state !== 'streaming') return false;
+        const wasFree = body.waitingBytes === 0;
         const isFree = body.write(chunk);
-        if (body.waitingBytes > this.#serving.settings.streamBufferedBytesMax) response.close();
+        if (!wasFree && body.waitingBytes > this.#serving.settings.streamBufferedBytesMax) response.close();
         return isFree;
       },
       onDrain: (run) => {
