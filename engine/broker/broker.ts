@@ -88,8 +88,8 @@ function handle(parts: BrokerParts, { ownership, seats, load, isAwake }: Desk, c
   const { catalogue, clock, logs } = parts;
   const onBug = (error: unknown): void => parts.onBug(error);
   const leave = (log: PartitionLog): Promise<void> => seats.leave(log);
-  /** Every operation turns expected failures into codes, partition by partition. What it throws is a bug. */
   const topicIds = (): readonly (Uuid | undefined)[] => splitTopicIds(call.clientId);
+  /** Every operation turns expected failures into codes, partition by partition. What it throws is a bug. */
   const settle = <R>(answer: Promise<R>, respond: (response: R) => void): void => {
     answer.then(respond).catch(onBug);
   };

@@ -1,10 +1,9 @@
 /** Metrics of the doors: connections, requests and refusals. Their labels are bounded by the protocols (traffic.ts). */
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import { doorNames } from '../connection-room.ts';
 import { trafficDoors } from '../traffic.ts';
+import { counter } from './collected.ts';
 import type { AdminContext } from './options.ts';
-
-type Samples = Iterable<readonly [labels: readonly string[], value: number]>;
 
 export function doorMetrics(registry: Registry, { context: { connections, traffic } }: AdminContext): void {
   counter(
@@ -51,17 +50,4 @@ export function doorMetrics(registry: Registry, { context: { connections, traffi
     ['door', 'quota'],
     () => traffic.quotaRefusals().map(([door, quota, count]) => [[door, quota], count] as const),
   );
-}
-
-function counter(registry: Registry, name: string, help: string, labelNames: string[], samples: () => Samples): void {
-  new Counter({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [labels, value] of samples()) this.labels(...labels).inc(value);
-    },
-  });
 }

@@ -7,6 +7,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
 import { ClusterLabels } from './cluster-labels.ts';
+import { gauge } from './collected.ts';
 import { doorMetrics } from './door-metrics.ts';
 import { openMetricsText, openMetricsType, prefersOpenMetrics } from './open-metrics.ts';
 import { loopLookIntervalMs, showLateness } from './loop-lag.ts';
@@ -126,26 +127,6 @@ function lateFetches(registry: Registry, { context }: AdminContext): void {
     collect() {
       this.reset();
       this.inc(context.engine.lateFetches());
-    },
-  });
-}
-
-/** Sets the values at the moment of the scrape and removes labels that it does not name. */
-function gauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  samples: () => Iterable<readonly [labels: Readonly<Record<string, string>>, value: number]>,
-  labelNames: readonly string[] = [],
-): void {
-  new Gauge({
-    name,
-    help,
-    labelNames: [...labelNames],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [labels, value] of samples()) this.set(labels, value);
     },
   });
 }

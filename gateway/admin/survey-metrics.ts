@@ -1,11 +1,10 @@
 /** What the survey knows, as metrics: stored bytes, groups by state, and lag by cluster and by group. */
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { type ClusterLabels, other } from './cluster-labels.ts';
+import { gauge, type Labels } from './collected.ts';
 import type { Survey } from './survey.ts';
 import { type ClusterFigures, type Lag, together } from './survey-cluster.ts';
-
-type Labels = Readonly<Record<string, string>>;
 
 export function surveyMetrics(
   registry: Registry,
@@ -24,33 +23,32 @@ export function surveyMetrics(
     }
     return known;
   };
-  const gauge = (name: string, help: string, labelNames: string[], samples: () => Iterable<[Labels, number]>): void => {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [own, value] of samples()) this.set(own, value);
-      },
-    });
-  };
-  gauge('headgate_stored_bytes', 'Bytes that the logs of a cluster hold.', ['cluster'], () => bytesOf(byLabel()));
-  gauge('headgate_groups', 'Consumer groups of a cluster, by state.', ['cluster', 'state'], () => statesOf(byLabel()));
+  gauge(registry, 'headgate_stored_bytes', 'Bytes that the logs of a cluster hold.', () => bytesOf(byLabel()), [
+    'cluster',
+  ]);
+  gauge(registry, 'headgate_groups', 'Consumer groups of a cluster, by state.', () => statesOf(byLabel()), [
+    'cluster',
+    'state',
+  ]);
   const lagHelp = 'Records that the groups of a cluster have not committed, over all its groups and partitions.';
-  gauge('headgate_cluster_lag_records', lagHelp, ['cluster'], () => lagsOf(byLabel(), 'sum'));
+  gauge(registry, 'headgate_cluster_lag_records', lagHelp, () => lagsOf(byLabel(), 'sum'), ['cluster']);
   const lagMaxHelp = 'Records that a group of the cluster has not committed, of the partition that is most behind.';
-  gauge('headgate_cluster_lag_records_max', lagMaxHelp, ['cluster'], () => lagsOf(byLabel(), 'max'));
+  gauge(registry, 'headgate_cluster_lag_records_max', lagMaxHelp, () => lagsOf(byLabel(), 'max'), ['cluster']);
   const groupHelp = 'Records that a group has not committed, over all its partitions.';
-  gauge('headgate_group_lag_records', groupHelp, ['cluster', 'group'], () => groupsOf(byLabel(), 'sum'));
+  gauge(registry, 'headgate_group_lag_records', groupHelp, () => groupsOf(byLabel(), 'sum'), ['cluster', 'group']);
   const groupMaxHelp = 'Records that a group has not committed, of the partition that is most behind.';
-  gauge('headgate_group_lag_records_max', groupMaxHelp, ['cluster', 'group'], () => groupsOf(byLabel(), 'max'));
+  gauge(registry, 'headgate_group_lag_records_max', groupMaxHelp, () => groupsOf(byLabel(), 'max'), [
+    'cluster',
+    'group',
+  ]);
   // The library shows a gauge that can have no labels as 0 while it has no value.
-  gauge('headgate_survey_age_seconds', 'Age of the oldest figure of stored bytes, groups and lag.', ['none'], () => {
+  const age = (): readonly [Labels, number][] => {
     const ageMs = survey.ageMs();
     return ageMs === undefined ? [] : [[{}, ageMs / 1000]];
-  });
+  };
+  gauge(registry, 'headgate_survey_age_seconds', 'Age of the oldest figure of stored bytes, groups and lag.', age, [
+    'none',
+  ]);
 }
 
 type ByLabel = ReadonlyMap<string, readonly ClusterFigures[]>;

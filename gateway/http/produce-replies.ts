@@ -16,13 +16,16 @@ import type { HttpExchange } from './servers/server.ts';
  */
 export type Acks = 'none' | 'stored';
 
-/** Throws InvalidRequest on field `acks`. */
-/** It chooses where record batches go; a record has its own. Ignored, the key would have chosen, and nobody would know. */
+/**
+ * It chooses where record batches go; a record has its own. Ignored, the key would have chosen, and nobody would know.
+ * Throws InvalidRequest on field `partition`.
+ */
 export function refusePartitionInQuery(exchange: HttpExchange, instead: string): void {
   if (exchange.queryString === '' || !exchange.query().has('partition')) return;
   throw new InvalidRequest('partition', `?partition= works for record batches only: use ${instead}`);
 }
 
+/** Throws InvalidRequest on field `acks`. */
 export function acksOf(exchange: HttpExchange): Acks {
   if (exchange.queryString === '') return 'stored';
   const text = exchange.query().get('acks');
