@@ -248,13 +248,17 @@ class S3Segments implements SegmentStore {
 
   /**
    * A client keeps the keys that it has once found. A new one reads the shared files again, where somebody may have put
-   * others meanwhile. Requests of the client before it go on.
+   * others meanwhile. The one before it ends with its sockets when the last of its requests can have had its answer.
    */
   #readKeysAgain(cause: unknown): void {
     const status = statusOf(cause);
     const nowMs = this.#clock.monotonicMs();
     const isRefused = status === 403 || status === 400;
     if (!isRefused || nowMs - this.#clientMadeAtMs < this.#settings.keysAgainMs) return;
+    const former = this.#client;
+    const { attemptsMax, connectMsMax, answerMsMax, readMsMax } = this.#settings;
+    const busyMsMax = attemptsMax * (connectMsMax + answerMsMax) + readMsMax;
+    this.#clock.after(busyMsMax, () => former.destroy(), 'background');
     this.#client = clientOf(this.#location, this.#settings);
     this.#clientMadeAtMs = nowMs;
   }
