@@ -1,4 +1,4 @@
-/** Reading, event streams, topics, groups, and what applies to all routes: the same on both transports. */
+/** Reading, topics, groups, and what applies to all routes: the same on both transports. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResponseOf } from '../../engine/protocol/apis.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -7,30 +7,6 @@ import { answerOf, type Bench, type BenchTenant, type Driver, type Json, httpBen
 
 let topics = 0;
 const freshTopic = (): string => `read-${++topics}`;
-
-/** Reads server-sent events from a response until `count` of them have arrived. */
-async function events(response: Response, count: number): Promise<Record<string, string>[]> {
-  const reader = response.body!.getReader();
-  let text = '';
-  const found: Record<string, string>[] = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    text += Buffer.from(value).toString();
-    const parts = text.split('\n\n');
-    text = parts.pop() ?? '';
-    for (const part of parts) {
-      const fields = part
-        .split('\n')
-        .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
-      const event = Object.fromEntries(fields) as Record<string, string>;
-      if (event['data'] !== undefined) found.push(event);
-    }
-    if (found.length >= count) break;
-  }
-  await reader.cancel();
-  return found;
-}
 
 export function consumeSuite(driver: Driver): void {
   describe(`reading over ${driver}`, () => {
@@ -201,44 +177,6 @@ export function consumeSuite(driver: Driver): void {
       expect((await read(topic, `cursor=${one}`)).values).toEqual([]);
     });
 
-    test('an event stream resumes by lastEventId in the query too, where polyfills put it', async () => {
-      const topic = freshTopic();
-      await fill(topic, 3);
-      const accept = { accept: 'text/event-stream' };
-      const path = `/v1/topics/${topic}/records?from=earliest`;
-      const [first] = await events(await tenant.fetch(path, { headers: accept }), 1);
-      const resume = `${path}&lastEventId=${encodeURIComponent(first!['id']!)}`;
-      const following = await events(await tenant.fetch(resume, { headers: accept }), 2);
-      expect(following.map(({ data }) => (JSON.parse(data!) as Json)['offset'])).toEqual([1, 2]);
-      const refused = { status: 400, json: { code: 'invalid-request', field: 'lastEventId' } };
-      expect(await tenant.call('GET', resume)).toMatchObject(refused);
-    });
-
-    test('an event stream follows the log and resumes by Last-Event-ID', async () => {
-      const topic = freshTopic();
-      await fill(topic, 3);
-      const accept = { accept: 'text/event-stream' };
-      const first = await tenant.fetch(`/v1/topics/${topic}/records?from=earliest`, { headers: accept });
-      expect([first.status, first.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
-      const [, second] = await events(first, 2);
-      expect(JSON.parse(second!['data']!)).toMatchObject({ offset: 1, value: 1 });
-      const resumed = await tenant.fetch(`/v1/topics/${topic}/records?from=earliest`, {
-        headers: { ...accept, 'last-event-id': second!['id']! },
-      });
-      const following = events(resumed, 3);
-      await fill(topic, 2);
-      expect((await following).map(({ data }) => (JSON.parse(data!) as Json)['offset'])).toEqual([2, 3, 4]);
-    });
-
-    test('a revoked key ends its event streams, and its next request is refused', async () => {
-      const other = await bench.tenant('revoked');
-      await other.call('POST', '/v1/topics/t', { body: '1' });
-      const stream = await other.fetch('/v1/topics/t/records', { headers: { accept: 'text/event-stream' } });
-      await bench.tenancy.revokeKey(other.clusterId, other.keyId);
-      expect(await stream.text()).toContain('"value":1');
-      expect((await other.call('GET', '/v1/topics')).status).toBe(401);
-    });
-
     test('tenants have names, cursors and groups of their own', async () => {
       const [a, b] = [await bench.tenant('a'), await bench.tenant('b')];
       await a.call('POST', '/v1/topics/same', { body: '"a"' });
@@ -272,22 +210,6 @@ export function consumeSuite(driver: Driver): void {
         expect(await wide.call('GET', path)).toMatchObject(isOne ? { status: 200 } : { status: 429 });
       },
     );
-
-    test('an event stream is refused once all streams together read as many partitions as allowed', async () => {
-      const small = await httpBench(driver, {}, { subscribedPartitionsMax: 2 });
-      try {
-        const own = await small.tenant('small');
-        await own.call('POST', '/v1/topics', { json: { name: 't', partitions: 1 } });
-        const headers = { accept: 'text/event-stream' };
-        const stream = await own.fetch('/v1/topics/t/records', { headers });
-        const { status, json } = await own.call('GET', '/v1/topics/t/records', { headers });
-        expect([status, json['code']]).toEqual([503, 'overloaded']);
-        expect(small.tenancy.cluster(own.clusterId)?.usage.connections).toBe(1);
-        await stream.body!.cancel();
-      } finally {
-        await small.close();
-      }
-    });
 
     test('JSON of a million values is refused before it is parsed', async () => {
       const body = `{"records":[${'{},'.repeat(400_000)}{}]}`;
@@ -584,36 +506,6 @@ export function consumeSuite(driver: Driver): void {
       expect(first.json).toMatchObject({ records: [{ partition: 0 }], up_to_date: false });
       expect(second.json).toMatchObject({ code: 'records-unavailable', partition: 1, retryable: true });
       expect(third.json).toMatchObject({ records: [{ partition: 1 }], up_to_date: true });
-    });
-
-    test('an event stream reports an unreadable partition and continues with the others', async () => {
-      const { engine } = bench;
-      await tenant.call('POST', '/v1/topics', { body: JSON.stringify({ name: 'half-streamed', partitions: 2 }) });
-      for (const partition of [0, 1])
-        await tenant.call('POST', '/v1/topics/half-streamed', {
-          body: `"of ${partition}"`,
-          headers: { 'record-partition': String(partition) },
-        });
-      const asked = engine.fetch.bind(engine);
-      engine.fetch = async (partitions, options) =>
-        (await asked(partitions, options)).map((part) =>
-          part.partition === 1 ? { ...part, records: [], errorCode: errorCode.kafkaStorageError } : part,
-        );
-      const headers = { accept: 'text/event-stream' };
-      const stream = await tenant.fetch('/v1/topics/half-streamed/records?from=earliest', { headers });
-      let text = '';
-      for await (const chunk of stream.body!) {
-        text += Buffer.from(chunk).toString();
-        if (text.includes('event: unavailable') && text.includes('of 0')) engine.fetch = asked;
-        if (text.includes('of 1')) break;
-      }
-      const [, data] = /event: unavailable\ndata: (.*)\n/.exec(text) ?? [];
-      expect(JSON.parse(data!)).toMatchObject({
-        partition: 1,
-        problem: { status: 503, code: 'records-unavailable', partition: 1, retryable: true },
-      });
-      expect(text.split('event: unavailable')).toHaveLength(2);
-      expect(text).toContain('event: available\ndata: {"partition":1}\n\n');
     });
 
     test('the message of a bug stays in the log', async () => {

@@ -3,11 +3,13 @@ import { clusterTurnsSuite } from './cluster-turns.suite.ts';
 import { consumeSuite } from './consume.suite.ts';
 import { hardReadsSuite } from './hard-reads.suite.ts';
 import { produceSuite } from './door.suite.ts';
+import { eventStreamSuite } from './event-stream.suite.ts';
 import { whereUwsLoads } from './servers/where-uws-loads.suite.ts';
 
 await whereUwsLoads(() => {
   produceSuite('uws');
   consumeSuite('uws');
+  eventStreamSuite('uws');
   bodyMemorySuite('uws');
   hardReadsSuite('uws');
   clusterTurnsSuite('uws');

@@ -15,6 +15,7 @@ import { producerRoutes } from './producer-stamp.ts';
 import { replyFailure } from './reply-problem.ts';
 import { aboutRoutes, notFound } from './routes/about.ts';
 import { consume, consumeQuery } from './routes/consume.ts';
+import { sharedEvents } from './routes/event-stream.ts';
 import { groupRoutes } from './routes/groups.ts';
 import { produceRecord, produceRecordQuery } from './routes/produce-record.ts';
 import { produceRecords, produceRecordsQuery } from './routes/produce-records.ts';
@@ -69,6 +70,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
     holders: new KeyHolders(context.tenancy.access),
     turn: new TurnTime(context.clock),
     bodyMemory: new BodyMemory(context.settings.requestBytesHeldMax),
+    events: sharedEvents(),
     largeAnswers: new Lanes(largeAnswersMax),
   };
   const websockets = new WebSocketDoor(parts, options.websocket);

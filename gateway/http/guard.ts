@@ -3,6 +3,8 @@ import type { Lanes } from '../../engine/kernel/lanes.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
 import { admitRequest, heldBackMs } from '../operations/admit.ts';
 import type { RecordProducer } from '../operations/produce.ts';
+import type { RecordChunk } from '../operations/records-to-json.ts';
+import type { SharedChunks } from '../operations/shared-chunks.ts';
 import type { GatewayContext } from '../context.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { Credentials } from './credentials.ts';
@@ -22,6 +24,8 @@ export interface DoorParts {
   readonly holders: KeyHolders;
   readonly turn: TurnTime;
   readonly bodyMemory: BodyMemory;
+  /** Of event streams in step. */
+  readonly events: SharedChunks<RecordChunk>;
   /** For answers built over several turns. */
   readonly largeAnswers: Lanes;
 }

@@ -38,13 +38,14 @@ export class WebSocketDoor {
   constructor(parts: DoorParts, settings: Partial<WebSocketSettings> = {}) {
     this.#parts = parts;
     this.#tickets = new Tickets(parts.context, parts.settings);
+    const all = { ...websocketDefaults, ...settings };
     this.#sessionParts = {
       context: parts.context,
       producer: parts.producer,
       turn: parts.turn,
-      settings: { ...websocketDefaults, ...settings },
+      settings: all,
       messageBytesMax: parts.settings.websocketMessageBytesMax,
-      frames: new SharedFrames(),
+      frames: new SharedFrames(all.frameLengthTarget),
       flushes: new Flushes(parts.context.clock, parts.context.turns),
       bodyMemory: parts.bodyMemory,
     };

@@ -23,7 +23,6 @@ export interface FeedHost {
   readonly outbox: Outbox;
   readonly isBinary: boolean;
   readonly frames: SharedFrames;
-  readonly frameLengthTarget: number;
   /** The feed has ended itself, and the client was told. */
   feedEnded(sub: number): void;
   /** False: the cluster no longer serves; the socket is being closed. */
@@ -114,9 +113,9 @@ export class Feed implements SubscriptionHolder {
   }
 
   #sendRecords(delivery: Delivery): void | Promise<void> {
-    const { frameLengthTarget, frames, principal } = this.#host;
+    const { frames, principal } = this.#host;
     const { topicId } = this.#subscription.topic;
-    const chunks = frames.chunks(topicId, delivery, this.#format, frameLengthTarget, principal.clusterId);
+    const chunks = frames.chunks(topicId, delivery, this.#format, principal.clusterId);
     if (!(chunks instanceof Promise)) return this.#sendChunks(chunks, 0, delivery);
     this.#sent = { partition: delivery.partition, offset: delivery.fromOffset };
     return chunks.then((made) => this.#inTurn(() => this.#sendChunks(made, 0, delivery)));

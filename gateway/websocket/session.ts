@@ -83,10 +83,6 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
     return this.#parts.frames;
   }
 
-  get frameLengthTarget(): number {
-    return this.#parts.settings.frameLengthTarget;
-  }
-
   get lane(): ProduceLane {
     return (this.#lane ??= new ProduceLane(this.#parts, this.principal, this));
   }

@@ -18,12 +18,12 @@ function delivery(offset: number, values: readonly string[], valueBytes = 0): De
 
 describe('SharedFrames', () => {
   it('builds the JSON of a range once, and its frame once for subscribers with the same number and cursor', async () => {
-    const frames = new SharedFrames();
+    const frames = new SharedFrames(1_000);
     const asked = delivery(7, ['a', 'b']);
-    const first = frames.chunks(topicId, asked, 'string', 1_000);
-    expect(frames.chunks(topicId, delivery(7, ['a', 'b']), 'string', 1_000)).toBe(first);
+    const first = frames.chunks(topicId, asked, 'string');
+    expect(frames.chunks(topicId, delivery(7, ['a', 'b']), 'string')).toBe(first);
     const made = await first;
-    expect(frames.chunks(topicId, asked, 'string', 1_000)).toBe(made);
+    expect(frames.chunks(topicId, asked, 'string')).toBe(made);
     const [chunk] = made;
     const frame = chunkFrame(chunk!, 1, 'cursor');
     expect(JSON.parse(frame.toString())).toMatchObject({
@@ -43,47 +43,47 @@ describe('SharedFrames', () => {
   });
 
   it('shares one decompression among concurrent callers; an unreadable batch fails for both', async () => {
-    const frames = new SharedFrames();
+    const frames = new SharedFrames(1_000);
     const plain = delivery(7, ['a', 'b']);
     const packed = { ...plain, batch: await recompressBatch(Buffer.from(plain.batch), codec.gzip) };
-    const first = frames.chunks(topicId, packed, 'string', 1_000);
+    const first = frames.chunks(topicId, packed, 'string');
     expect(first).toBeInstanceOf(Promise);
-    expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(first);
-    expect(frames.chunks(topicId, packed, 'base64', 1_000)).not.toBe(first);
+    expect(frames.chunks(topicId, packed, 'string')).toBe(first);
+    expect(frames.chunks(topicId, packed, 'base64')).not.toBe(first);
     const made = await first;
     expect(made[0]!.records.toString()).toContain('"b"');
-    expect(frames.chunks(topicId, packed, 'string', 1_000)).toBe(made);
+    expect(frames.chunks(topicId, packed, 'string')).toBe(made);
     const broken = { ...packed, batch: Buffer.from(packed.batch).fill(0xff, batchField.records), nextOffset: 8 };
-    const refused = frames.chunks(topicId, broken, 'string', 1_000);
-    expect(frames.chunks(topicId, broken, 'string', 1_000)).toBe(refused);
+    const refused = frames.chunks(topicId, broken, 'string');
+    expect(frames.chunks(topicId, broken, 'string')).toBe(refused);
     await expect(refused).rejects.toThrow(UnreadableRecords);
     // The failure is not cached: the next call tries again.
-    await expect(frames.chunks(topicId, broken, 'string', 1_000)).rejects.toThrow(UnreadableRecords);
+    await expect(frames.chunks(topicId, broken, 'string')).rejects.toThrow(UnreadableRecords);
   });
 
   it('keeps formats, ranges, partitions and topics apart', async () => {
-    const frames = new SharedFrames();
-    const text = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'string', 1_000);
-    const base64 = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'base64', 1_000);
+    const frames = new SharedFrames(1_000);
+    const text = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'string');
+    const base64 = await frames.chunks(topicId, delivery(0, ['a', 'b']), 'base64');
     expect(base64[0]!.records).not.toBe(text[0]!.records);
-    const part = await frames.chunks(topicId, { ...delivery(0, ['a', 'b']), nextOffset: 1 }, 'string', 1_000);
+    const part = await frames.chunks(topicId, { ...delivery(0, ['a', 'b']), nextOffset: 1 }, 'string');
     expect(part[0]!.endOffset).toBe(1);
-    const other = await frames.chunks('another', delivery(0, ['c']), 'string', 1_000);
+    const other = await frames.chunks('another', delivery(0, ['c']), 'string');
     expect(other[0]!.records.toString()).toContain('"c"');
   });
 
   it('keeps a bounded number of bytes, the newest ones', async () => {
-    const frames = new SharedFrames();
+    const frames = new SharedFrames(1_000);
     const made = [];
-    for (let i = 0; i < 40; i++) made.push(frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string', 1_000_000));
+    for (let i = 0; i < 40; i++) made.push(frames.chunks(topicId, delivery(i, ['v'], 500_000), 'string'));
     expect(frames.bytes).toBeLessThanOrEqual(16 * 1024 * 1024);
-    const again = (offset: number) => frames.chunks(topicId, delivery(offset, ['v'], 500_000), 'string', 1_000_000);
+    const again = (offset: number) => frames.chunks(topicId, delivery(offset, ['v'], 500_000), 'string');
     expect(again(39)).toBe(made[39]);
     expect(again(0)).not.toBe(made[0]);
   });
 
   it('shares a binary frame among subscribers with the same number and batch', () => {
-    const frames = new SharedFrames();
+    const frames = new SharedFrames(1_000);
     const one = delivery(0, ['a']);
     const frame = frames.binary(1, one);
     expect(frames.binary(1, one)).toBe(frame);

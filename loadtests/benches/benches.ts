@@ -2,6 +2,7 @@
 import type { Bench } from '../compare/bench.ts';
 import { addBroker } from './add-broker.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
+import { eventStreamFanOut, webSocketFanOut } from './fan-out.ts';
 import { httpProduce } from './http-produce.ts';
 import { httpRead } from './http-read.ts';
 import { httpRivals } from './http-rivals.ts';
@@ -12,7 +13,6 @@ import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
 import { planner } from './planner.ts';
 import { rollingRestart } from './rolling-restart.ts';
 import { storage } from './storage.ts';
-import { webSocketFanOut } from './web-socket-fan-out.ts';
 import { wal } from './wal.ts';
 
 export const benches: readonly Bench[] = [
@@ -22,6 +22,7 @@ export const benches: readonly Bench[] = [
   kafkaProduce,
   fetch,
   webSocketFanOut,
+  eventStreamFanOut,
   kafkaSideBySide,
   kafkaSideBySideDurable,
   wal,

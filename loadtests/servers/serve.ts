@@ -1,5 +1,5 @@
 /** Servers for benches: a yardstick in a separate process, or a whole Headgate with one topic and a key. */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Instance } from '../../bin/demo/instance.ts';
@@ -15,10 +15,27 @@ export interface PlainServer {
 
 /** `program` under loadtests/servers; it reports its port over IPC. */
 export async function startServer(dist: string, program: string, args: readonly string[] = []): Promise<PlainServer> {
+  return (await start(dist, program, args)).server;
+}
+
+async function start(
+  dist: string,
+  program: string,
+  args: readonly string[],
+): Promise<{ readonly child: ChildProcess; readonly server: PlainServer }> {
   const child = fork(join(dist, 'loadtests', 'servers', program), args);
   pin(child.pid!, serverCore);
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  return { pid: child.pid!, port, stop: () => child.kill() };
+  return { child, server: { pid: child.pid!, port, stop: () => child.kill() } };
+}
+
+/** uWebSockets.js that sends messages of `messageBytes` to all its subscribers. */
+export async function startPublisher(
+  dist: string,
+  messageBytes: number,
+): Promise<PlainServer & { publish(count: number): void }> {
+  const { child, server } = await start(dist, 'uws-publish.js', [String(messageBytes)]);
+  return { ...server, publish: (count) => void child.send({ count }) };
 }
 
 export interface Headgate {

@@ -8,8 +8,10 @@ import type { TopicEntry } from '../../../engine/engine.ts';
 import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitConnection } from '../../operations/admit.ts';
 import { parseFormat, type RecordFormat } from '../../operations/record-json.ts';
-import { type ChunkStyle, type RecordChunk, recordChunks } from '../../operations/records-to-json.ts';
+import type { Position } from '../../operations/cursor.ts';
+import type { RecordChunk } from '../../operations/records-to-json.ts';
 import { cursorText, type ReaderStart } from '../../operations/reader-start.ts';
+import { type NamedStyle, SharedChunks } from '../../operations/shared-chunks.ts';
 import { type Delivery, Subscription } from '../../operations/subscribe.ts';
 import { kafkaProblem, type Problem, problemOf } from '../failures.ts';
 import type { DoorParts } from '../guard.ts';
@@ -22,6 +24,11 @@ import type { HttpExchange, ReplyStream } from '../servers/server.ts';
  */
 const idPerRecordPartitionsMax = 32;
 const chunkBytesMax = 64 * 1024;
+
+/** For the events of streams in step. */
+export function sharedEvents(): SharedChunks<RecordChunk> {
+  return new SharedChunks({ keep: (_partition, chunk) => chunk, weight: 1, chunkBytesMax });
+}
 
 export function eventStream(
   parts: DoorParts,
@@ -96,7 +103,9 @@ class EventStream {
     if (this.#ended) return;
     this.#stream.onDrain(() => this.#onDrained());
     // Send an id at once: a client that is cut off before the first record resumes from here and misses nothing.
-    this.#write(`retry: ${settings.eventStreamRetryMs}\nid: ${this.#cursor()}\n\n`);
+    this.#write(
+      `retry: ${settings.eventStreamRetryMs}\nid: ${cursorText(this.#topic, this.#wholeTopic, this.#positions())}\n\n`,
+    );
     this.#beat();
     const lifeMs = settings.eventStreamMs + below(context.random, Math.max(1, Math.floor(settings.eventStreamMs / 10)));
     this.#timers.push(context.clock.after(lifeMs, () => this.#end(), 'background'));
@@ -120,24 +129,30 @@ class EventStream {
     );
   }
 
-  #cursor(): string {
-    return cursorText(this.#topic, this.#wholeTopic, this.#subscription.positions());
+  /** By partition: streams in step then have the same cursor, and share their events. */
+  #positions(): Position[] {
+    const positions = this.#subscription.positions();
+    if (positions.length > 1) positions.sort((a, b) => a.partition - b.partition);
+    return positions;
   }
 
   #deliver(delivery: Delivery): void | Promise<void> {
     return this.#deliverFrom(delivery, delivery.fromOffset, this.#styleOf(delivery));
   }
 
-  #styleOf({ partition, nextOffset }: Delivery): ChunkStyle {
-    const positions = this.#subscription.positions();
+  /** Named after all that the events contain beside their records: the cursor. */
+  #styleOf({ partition, nextOffset }: Delivery): NamedStyle {
+    const positions = this.#positions();
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
+    const cursor = (): string => cursorText(this.#topic, this.#wholeTopic, positions);
     return {
+      name: positions.length > 1 ? cursor() : this.#wholeTopic ? 'whole topic' : 'one partition',
       before: (output, offset) => {
         if (perRecord || offset === nextOffset - 1) {
           if (perRecord) positions[at] = { partition, offset: offset + 1 };
           output.ascii('id: ');
-          output.ascii(perRecord ? cursorText(this.#topic, this.#wholeTopic, positions) : this.#cursor());
+          output.ascii(cursor());
           output.ascii('\n');
         }
         output.ascii('data: ');
@@ -146,15 +161,15 @@ class EventStream {
     };
   }
 
-  #deliverFrom(delivery: Delivery, from: number, style: ChunkStyle): void | Promise<void> {
-    const { partition, nextOffset, batch } = delivery;
-    const { clusterId } = this.#principal;
-    const chunks = recordChunks(batch, partition, from, nextOffset, this.#format, chunkBytesMax, style, clusterId);
+  #deliverFrom(delivery: Delivery, fromOffset: number, style: NamedStyle): void | Promise<void> {
+    const { topicId } = this.#topic;
+    const part = { ...delivery, fromOffset };
+    const chunks = this.#parts.events.of(topicId, part, this.#format, style, this.#principal.clusterId);
     if (!(chunks instanceof Promise)) return this.#send(chunks, 0, delivery, style);
     return chunks.then((made) => this.#inTurn(() => this.#send(made, 0, delivery, style)));
   }
 
-  #send(chunks: readonly RecordChunk[], first: number, delivery: Delivery, style: ChunkStyle): void | Promise<void> {
+  #send(chunks: readonly RecordChunk[], first: number, delivery: Delivery, style: NamedStyle): void | Promise<void> {
     for (let i = first; i < chunks.length; i++) {
       if (this.#ended) return undefined;
       if (this.#stream.write(chunks[i]!.json)) continue;

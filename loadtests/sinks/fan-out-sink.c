@@ -1,9 +1,11 @@
 /*
- * The receiving side of the fan-out bench: opens many WebSockets, subscribes on each, and counts pairs of a marker byte in what comes.
- * In C because a Node client would be the bottleneck. Prints "ready" when all are open, then the count each time it has
- * grown, at most once a millisecond. Compiled by loadtests/benches/web-socket-fan-out.ts; ends when its parent does.
+ * The receiving side of the fan-out benches: opens many WebSockets or event streams, subscribes on each, and counts pairs of
+ * a marker byte in what comes. In C because a Node client would be the bottleneck. Prints "ready" when all are open, then
+ * the count each time it has grown, at most once a millisecond. Compiled by loadtests/load/fan-out.ts; ends when its parent
+ * does.
  *
- * Arguments: port, connections, path, Authorization header or "", first message or "", marker.
+ * Arguments: port, connections, path, header lines (each with CRLF), status of the answer, first WebSocket message or "",
+ * marker.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -84,7 +86,7 @@ static void send_text(int fd, const char *text) {
   write_all(fd, text, length);
 }
 
-static int open_socket(int port, const char *path, const char *authorization, const char *message) {
+static int open_socket(int port, const char *path, const char *headers, const char *status, const char *message) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
@@ -92,18 +94,16 @@ static int open_socket(int port, const char *path, const char *authorization, co
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   int length = snprintf(buffer, sizeof buffer,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
-                        path, port, authorization, *authorization ? "\r\n" : "");
+                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n", path, port, headers);
   write_all(fd, buffer, length);
   size_t filled = 0;
   do {
     ssize_t n = read(fd, buffer + filled, 1);
-    if (n <= 0) fail("handshake");
+    if (n <= 0) fail("answer");
     filled += n;
   } while (filled < 4 || memcmp(buffer + filled - 4, "\r\n\r\n", 4) != 0);
   buffer[filled] = 0;
-  if (strncmp(buffer, "HTTP/1.1 101", 12) != 0) {
+  if (strncmp(buffer, "HTTP/1.1 ", 9) != 0 || strncmp(buffer + 9, status, 3) != 0) {
     fprintf(stderr, "sink: refused: %s\n", buffer);
     exit(1);
   }
@@ -113,14 +113,14 @@ static int open_socket(int port, const char *path, const char *authorization, co
 }
 
 int main(int argc, char **argv) {
-  if (argc != 7) return 2;
+  if (argc != 8) return 2;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int port = atoi(argv[1]), connections = atoi(argv[2]);
-  char marker = argv[6][0];
+  char marker = argv[7][0];
   int events_fd = epoll_create1(0);
   for (int i = 0; i < connections; i++) {
     struct epoll_event event = {.events = EPOLLIN};
-    event.data.fd = open_socket(port, argv[3], argv[4], argv[5]);
+    event.data.fd = open_socket(port, argv[3], argv[4], argv[5], argv[6]);
     epoll_ctl(events_fd, EPOLL_CTL_ADD, event.data.fd, &event);
   }
   write_all(1, "ready\n", 6);
