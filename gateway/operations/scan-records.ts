@@ -1,11 +1,12 @@
 /**
- * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, read in one pass over its bytes.
- * Keys and values are views of the body, and no value becomes an object only to be written as text again. A value is stored
- * as the JSON text that was sent, so numbers keep digits that a double would lose.
+ * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, and of a WebSocket's produce command,
+ * which has op, id and topic beside the records, read in one pass over its bytes. Keys and values are views of the body, and
+ * no value becomes an object only to be written as text again. A value is stored as the JSON text that was sent, so numbers
+ * keep digits that a double would lose.
  *
  * The whole body is checked against the grammar (json-scan.ts). Whatever is not plain is left to the parser and its exact
- * errors (record-json.ts): other members, members named twice, keys with escapes, the $ wrappers, deep nesting, and
- * everything malformed.
+ * errors (record-json.ts, commands.ts): other members, members named twice, texts with escapes outside values, the $ wrappers,
+ * deep nesting, and everything malformed.
  */
 import { isUtf8 } from 'node:buffer';
 import { beginScan, blanksEnd, endScan, isPlainByte, mayBeWrapper, valueEnd, wordEnd } from './json-scan.ts';
@@ -23,6 +24,21 @@ const recordsName = Buffer.from('"records"');
 const valueName = Buffer.from('"value"');
 const keyName = Buffer.from('"key"');
 const nullWord = Buffer.from('null');
+const opName = Buffer.from('"op"');
+const produceWord = Buffer.from('"produce"');
+const idName = Buffer.from('"id"');
+const topicName = Buffer.from('"topic"');
+
+/** Fewer than the digits that a double may lose. */
+const idDigitsMax = 15;
+/** As many bytes as an id may have characters (commands.ts). */
+const idBytesMax = 64;
+
+export interface PlainProduce {
+  readonly id: string | number | undefined;
+  readonly topic: string;
+  readonly records: readonly ProduceRecord[];
+}
 
 // State of the current scan, which ends before any other code runs: as locals, it would be passed through every function.
 const noBytes = new Uint8Array(0);
@@ -31,27 +47,82 @@ let at = 0;
 
 /** At least one record and at most `recordsMax`, as views of `body`; undefined for a body that is not plain. */
 export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord[] | undefined {
+  return scan(body, () => scanBody(recordsMax));
+}
+
+/** Likewise for a produce command; undefined for any other command. */
+export function scanProduce(message: Uint8Array, recordsMax: number): PlainProduce | undefined {
+  return scan(message, () => scanCommand(recordsMax));
+}
+
+function scan<T>(body: Uint8Array, shape: () => T | undefined): T | undefined {
   if (!isUtf8(body)) return undefined;
   bytes = body;
   at = 0;
   beginScan(body);
-  const records = scanBody(recordsMax);
+  const found = shape();
+  skipBlanks();
+  const isWhole = at === body.length;
   endScan();
   bytes = noBytes;
-  return records;
+  return isWhole ? found : undefined;
 }
 
 function scanBody(recordsMax: number): ProduceRecord[] | undefined {
-  if (!token(openBrace) || !text(recordsName) || !token(colon) || !token(openBracket)) return undefined;
+  if (!token(openBrace) || !name(recordsName)) return undefined;
+  const records = scanList(recordsMax);
+  return records && token(closeBrace) ? records : undefined;
+}
+
+function scanCommand(recordsMax: number): PlainProduce | undefined {
+  if (!token(openBrace)) return undefined;
+  let isProduce = false;
+  let id: string | number | undefined;
+  let topic: string | undefined;
+  let records: ProduceRecord[] | undefined;
+  do {
+    if (!isProduce && name(opName)) {
+      if (!(isProduce = text(produceWord))) return undefined;
+    } else if (id === undefined && name(idName)) {
+      if ((id = scanId()) === undefined) return undefined;
+    } else if (topic === undefined && name(topicName)) {
+      if ((topic = scanText()) === undefined) return undefined;
+    } else if (records === undefined && name(recordsName)) {
+      if ((records = scanList(recordsMax)) === undefined) return undefined;
+    } else return undefined;
+  } while (token(comma));
+  if (!token(closeBrace) || !isProduce || topic === undefined || records === undefined) return undefined;
+  return { id, topic, records };
+}
+
+/** A whole number without sign, or a text. */
+function scanId(): string | number | undefined {
+  skipBlanks();
+  if (bytes[at] === quote) {
+    const found = scanText();
+    return found === undefined || found.length > idBytesMax ? undefined : found;
+  }
+  const from = at;
+  let number = 0;
+  for (let byte = bytes[at]!; byte >= 0x30 && byte <= 0x39; byte = bytes[++at]!) number = number * 10 + byte - 0x30;
+  const digits = at - from;
+  return digits === 0 || digits > idDigitsMax || (digits > 1 && bytes[from] === 0x30) ? undefined : number;
+}
+
+function scanText(): string | undefined {
+  const found = scanKey();
+  return found ? Buffer.from(found.buffer, found.byteOffset, found.length).utf8Slice(0, found.length) : undefined;
+}
+
+function scanList(recordsMax: number): ProduceRecord[] | undefined {
+  if (!token(openBracket)) return undefined;
   const records: ProduceRecord[] = [];
   do {
     const record = scanRecord();
     if (!record || records.length === recordsMax) return undefined;
     records.push(record);
   } while (token(comma));
-  if (!token(closeBracket) || !token(closeBrace)) return undefined;
-  skipBlanks();
-  return at === bytes.length ? records : undefined;
+  return token(closeBracket) ? records : undefined;
 }
 
 function scanRecord(): ProduceRecord | undefined {
@@ -59,15 +130,13 @@ function scanRecord(): ProduceRecord | undefined {
   let key: Uint8Array | null | undefined;
   let value: Uint8Array | null | undefined;
   do {
-    if (value === undefined && text(valueName)) {
-      if (!token(colon)) return undefined;
+    if (value === undefined && name(valueName)) {
       skipBlanks();
       const from = at;
       if (bytes[from] === openBrace && mayBeWrapper(from)) return undefined;
       if (!passTo(valueEnd(from))) return undefined;
       value = at - from === 4 && bytes[from] === 0x6e ? null : bytes.subarray(from, at);
-    } else if (key === undefined && text(keyName)) {
-      if (!token(colon)) return undefined;
+    } else if (key === undefined && name(keyName)) {
       key = scanKey();
       if (key === undefined) return undefined;
     } else return undefined;
@@ -106,4 +175,13 @@ function token(byte: number): boolean {
 function text(wanted: Buffer): boolean {
   skipBlanks();
   return passTo(wordEnd(at, wanted));
+}
+
+/** A member's name with its colon. False: nothing but blanks is passed. */
+function name(wanted: Buffer): boolean {
+  skipBlanks();
+  const from = at;
+  if (text(wanted) && token(colon)) return true;
+  at = from;
+  return false;
 }

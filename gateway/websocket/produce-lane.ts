@@ -58,8 +58,13 @@ export class ProduceLane {
       );
     }
     const records = list.map((record, i) => recordOfJson(record, format, `records[${i}]`));
+    this.store(command.topic, records, id, bytes);
+  }
+
+  /** As `take`, for records that were read already. They may be views of the message. */
+  store(topic: string, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
     this.#enter(bytes);
-    this.#withTopic(command.topic, id, bytes, (topic) => this.#produce(topic, records, id, bytes));
+    this.#withTopic(topic, id, bytes, (entry) => this.#produce(entry, records, id, bytes));
   }
 
   /** `refusal`: why nothing is stored. */
@@ -134,11 +139,14 @@ export class ProduceLane {
   }
 
   #produce(topic: TopicEntry, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
-    this.#parts.producer.produce(this.#principal, topic, records, (outcomes) => {
+    const { producer } = this.#parts;
+    const done = (outcomes: readonly ProduceOutcome[]): void => {
       this.#leave(bytes);
       countFailed(this.#parts.context, 'websocket', outcomes);
       if (id !== undefined) this.#holder.answer(outcomesEvent(id, outcomes));
-    });
+    };
+    if (records.length === 1) producer.produceOne(this.#principal, topic, records[0]!, (outcome) => done([outcome]));
+    else producer.produce(this.#principal, topic, records, done);
   }
 
   #append(topic: TopicEntry, frame: ProduceFrame, batches: readonly Buffer[], bytes: number): void {
@@ -185,11 +193,16 @@ function resultsEvent(
   batches: readonly Buffer[],
   results: readonly AppendResult[],
 ): string {
-  const rendered = results.map(({ errorCode, errorMessage, baseOffset }, i) =>
-    errorCode === 0
-      ? { partition, base_offset: baseOffset, records: recordCount(batches[i]!, 0) }
-      : { partition, error: kafkaProblem(errorCode, errorMessage) },
-  );
-  const failed = results.filter(({ errorCode }) => errorCode !== 0).length;
-  return JSON.stringify({ event: 'ok', id, results: rendered, failed });
+  let rendered = '';
+  let failed = 0;
+  for (let i = 0; i < results.length; i++) {
+    const { errorCode, errorMessage, baseOffset } = results[i]!;
+    if (errorCode !== 0) failed++;
+    rendered += `${i === 0 ? '' : ','}{"partition":${partition},`;
+    rendered +=
+      errorCode === 0
+        ? `"base_offset":${baseOffset},"records":${recordCount(batches[i]!, 0)}}`
+        : `"error":${JSON.stringify(kafkaProblem(errorCode, errorMessage))}}`;
+  }
+  return `{"event":"ok","id":${id},"results":[${rendered}],"failed":${failed}}`;
 }

@@ -21,6 +21,7 @@ import { admitBeside, admitRequest } from '../operations/admit.ts';
 import { isTooHeavyJson } from '../operations/json-weight.ts';
 import { hasLongNumbers, parseKeepingFewNumbers, TooManyLongNumbers } from '../operations/long-numbers.ts';
 import { type ReaderStart, startReader } from '../operations/reader-start.ts';
+import { type PlainProduce, scanProduce } from '../operations/scan-records.ts';
 import { findTopic } from '../operations/topics.ts';
 import { requestsBeside } from '../weight.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
@@ -186,6 +187,11 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
   }
 
   #take(data: Buffer, refusal: Failure | undefined): void {
+    const plain = scanProduce(data, this.context.settings.produceRecordsMax);
+    if (plain) {
+      this.#takePlain(plain, data.length, refusal);
+      return;
+    }
     if (isTooHeavyJson(data)) {
       this.close(closeCodes.tooManyValues);
       return;
@@ -209,13 +215,27 @@ export class Session implements WebSocketSession, FeedHost, LaneHolder, OutboxOw
       id = commandId(fields as Record<string, unknown>);
       if (refusal) throw refusal;
       const command = commandOf(fields as Record<string, unknown>);
-      this.#refuseIfLeaving();
-      admitRequest(this.context, this.principal, this.#parts.turn.nowMs());
+      this.#admit();
       if (command.op === 'produce') this.lane.take(command, id, data.length);
       else this.#enqueue(command, id);
     } catch (error) {
       this.#fail(error, id);
     }
+  }
+
+  #takePlain({ topic, records, id }: PlainProduce, bytes: number, refusal: Failure | undefined): void {
+    try {
+      if (refusal) throw refusal;
+      this.#admit();
+      this.lane.store(topic, records, id, bytes);
+    } catch (error) {
+      this.#fail(error, id);
+    }
+  }
+
+  #admit(): void {
+    this.#refuseIfLeaving();
+    admitRequest(this.context, this.principal, this.#parts.turn.nowMs());
   }
 
   #refuseIfLeaving(): void {

@@ -14,6 +14,7 @@ import { planner } from './planner.ts';
 import { rollingRestart } from './rolling-restart.ts';
 import { storage } from './storage.ts';
 import { wal } from './wal.ts';
+import { webSocketProduce } from './web-socket-produce.ts';
 
 export const benches: readonly Bench[] = [
   httpProduce,
@@ -21,6 +22,7 @@ export const benches: readonly Bench[] = [
   httpRivals,
   kafkaProduce,
   fetch,
+  webSocketProduce,
   webSocketFanOut,
   eventStreamFanOut,
   kafkaSideBySide,

@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
-import type { HttpLoadResult, HttpLoadSpec } from './load.ts';
+import { fail, onRun } from './generator.ts';
+import type { HttpLoadSpec, LoadResult } from './load.ts';
 
 const spec = JSON.parse(process.argv[2]!) as HttpLoadSpec;
 const request = Buffer.concat([Buffer.from(spec.head, 'latin1'), Buffer.from(spec.bodyBase64, 'base64')]);
@@ -111,13 +112,8 @@ function rest(client: Client): void {
   if (++ended === spec.connections) onAllEnded?.();
 }
 
-function fail(reason: string): void {
-  process.stderr.write(`load generator: ${reason}\n`);
-  process.exit(1);
-}
-
 /** New connections each time: servers close connections that idle while other targets have their turn. */
-async function run(seconds: number): Promise<void> {
+async function run(seconds: number): Promise<LoadResult> {
   const clients = await Promise.all(
     Array.from({ length: spec.connections }, () => {
       return new Promise<Client>((resolve) => {
@@ -137,7 +133,7 @@ async function run(seconds: number): Promise<void> {
     isRunning = false;
   }, seconds * 1e3);
   await allEnded;
-  const result: HttpLoadResult = {
+  return {
     completed,
     refused,
     firstRefusal,
@@ -145,9 +141,6 @@ async function run(seconds: number): Promise<void> {
     seconds: (performance.now() - beginMs) / 1e3,
     latency: histogram.summary(),
   };
-  process.send?.(result);
 }
 
-process.on('message', (message: { readonly seconds: number }) => void run(message.seconds));
-process.on('disconnect', () => process.exit(0));
-process.send?.('ready');
+onRun(run);

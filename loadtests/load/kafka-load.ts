@@ -11,7 +11,8 @@ import { fetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
 import { batchesIn, lastOffset } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { frameHeaderBytes as headerBytes, frameOf, loginFault, loginFrames } from './kafka-frames.ts';
-import type { HttpLoadResult, KafkaLoadSpec } from './load.ts';
+import { fail, onRun } from './generator.ts';
+import type { KafkaLoadSpec, LoadResult } from './load.ts';
 
 const spec = JSON.parse(process.argv[2]!) as KafkaLoadSpec;
 /** The last versions that name topics. */
@@ -144,12 +145,7 @@ function refuse(reason: string): void {
   firstRefusal ||= reason;
 }
 
-function fail(reason: string): void {
-  process.stderr.write(`kafka load generator: ${reason}\n`);
-  process.exit(1);
-}
-
-async function run(seconds: number): Promise<void> {
+async function run(seconds: number): Promise<LoadResult> {
   await open();
   await login();
   completed = bytes = refused = 0;
@@ -180,7 +176,7 @@ async function run(seconds: number): Promise<void> {
   });
   isRunning = false;
   socket.destroy();
-  const result: HttpLoadResult = {
+  return {
     completed,
     refused,
     firstRefusal,
@@ -188,9 +184,6 @@ async function run(seconds: number): Promise<void> {
     seconds: (performance.now() - beginMs) / 1e3,
     latency: histogram.summary(),
   };
-  process.send?.(result);
 }
 
-process.on('message', (message: { readonly seconds: number }) => void run(message.seconds));
-process.on('disconnect', () => process.exit(0));
-process.send?.('ready');
+onRun(run);

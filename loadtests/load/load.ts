@@ -17,6 +17,20 @@ export interface HttpLoadSpec {
   readonly countReplies: boolean;
 }
 
+export interface WebSocketLoadSpec {
+  readonly host: string;
+  readonly port: number;
+  readonly connections: number;
+  /** Unanswered messages on each. */
+  readonly depth: number;
+  /** The request that opens a socket. */
+  readonly head: string;
+  readonly messageBase64: string;
+  readonly isBinary: boolean;
+  /** How the answer to a message that succeeded begins. */
+  readonly answer: string;
+}
+
 export interface KafkaLoadSpec {
   readonly mode: 'produce' | 'fetch';
   readonly host: string;
@@ -36,7 +50,7 @@ export interface KafkaLoadSpec {
   readonly toOffset: number;
 }
 
-export interface HttpLoadResult {
+export interface LoadResult {
   readonly completed: number;
   readonly refused: number;
   readonly firstRefusal: string;
@@ -69,7 +83,7 @@ export async function startLoad(options: LoadOptions): Promise<{ readonly target
       const { completed, refused, firstRefusal, ...rest } = (await answerOf(
         child,
         seconds * 1e3 + replyWaitMsMax,
-      )) as HttpLoadResult;
+      )) as LoadResult;
       if (refused > 0)
         throw new Error(`${options.name}: ${refused} of ${completed + refused} requests failed: ${firstRefusal}`);
       return { operations: completed, ...rest };

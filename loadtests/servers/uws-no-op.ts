@@ -1,4 +1,7 @@
-/** The yardstick of the HTTP benches: uWebSockets.js that only reads a body and answers 204, or answers with a mebibyte. */
+/**
+ * The yardstick of the HTTP and WebSocket benches: uWebSockets.js that only reads a body or a message and answers, or answers
+ * with a mebibyte.
+ */
 import { createRequire } from 'node:module';
 
 interface Response {
@@ -10,7 +13,12 @@ interface Response {
   end(body: Uint8Array): void;
 }
 
+interface Socket {
+  send(message: string): void;
+}
+
 interface App {
+  ws(pattern: string, behavior: { message(socket: Socket): void }): App;
   post(pattern: string, handler: (response: Response) => void): App;
   get(pattern: string, handler: (response: Response) => void): App;
   listen(host: string, port: number, listening: (socket: unknown) => void): App;
@@ -21,10 +29,13 @@ const uws = createRequire(import.meta.url)('uWebSockets.js') as {
   us_socket_local_port(socket: unknown): number;
 };
 
+/** As long as the answer to a produce command. */
+const answer = '{"event":"ok","id":1,"results":[{"partition":0,"offset":1234567}],"failed":0}';
 const mebibyte = Buffer.alloc(1024 * 1024, 'x');
 
 uws
   .App()
+  .ws('/v1/ws', { message: (socket) => socket.send(answer) })
   .get('/mebibyte', (response) => response.end(mebibyte))
   .post('/v1/topics/:topic', (response) => {
     response.onAborted(() => undefined);
