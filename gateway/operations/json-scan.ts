@@ -84,18 +84,18 @@ export function isPlainText(text: Uint8Array): boolean {
   return isPlain;
 }
 
-/**
- * Like beginScan, for a view that begins anywhere: a long one is scanned from the aligned word in which it begins. Returns
- * where the view begins.
- */
+/** Begins a scan of a view that begins anywhere. Returns where it begins within what is scanned. */
 function beginWithin(view: Uint8Array): number {
+  const aligned = alignedView(view);
+  beginScan(aligned);
+  return aligned.length - view.length;
+}
+
+/** A long view from the word on in which it begins: only those are scanned by words. A short one as it is. */
+export function alignedView(view: Uint8Array): Uint8Array {
   const before = view.byteOffset % 4;
-  if (before === 0 || view.length < foursBytesMin) {
-    beginScan(view);
-    return 0;
-  }
-  beginScan(new Uint8Array(view.buffer, view.byteOffset - before, view.length + before));
-  return before;
+  if (before === 0 || view.length < foursBytesMin) return view;
+  return new Uint8Array(view.buffer, view.byteOffset - before, view.length + before);
 }
 
 /** At an object: whether its first member's name begins with $, or with an escape that may stand for it. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ProduceRecord } from './produce.ts';
 import { recordOfJson } from './record-json.ts';
-import { scanRecords } from './scan-records.ts';
+import { scanLine, scanRecords } from './scan-records.ts';
 
 /** The body as the parser reads it; undefined when the parser refuses it. */
 function parsed(body: Uint8Array): ProduceRecord[] | undefined {
@@ -80,6 +80,20 @@ describe('scanRecords', () => {
         }
       }
     }
+  });
+
+  it('reads a line anywhere in what was received as it reads a body with this record', () => {
+    const values = fc.oneof(fc.jsonValue(), fc.string({ minLength: 200, maxLength: 400 }));
+    fc.assert(
+      fc.property(record, values, fc.nat(9), fc.constantFrom('', ' ', ' x', '}'), (plain, value, before, after) => {
+        const line = JSON.stringify({ ...plain, value });
+        const text = Buffer.from(`${'"'.repeat(before)}${line}${after}`);
+        const found = scanLine(text.subarray(before));
+        const inBody = scanned(`{"records":[${line}${after}]}`);
+        expect(found && meaning(found)).toEqual(inBody && meaning(inBody[0]!));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('accepts long texts with escapes before, between and after those without', () => {

@@ -1,6 +1,6 @@
 /**
- * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, and of a WebSocket's produce command,
- * which has op, id and topic beside the records, read in one pass over its bytes. Keys and values are views of the body, and
+ * The plain shape of a produce body, {"records":[{"key":"text","value":<any JSON>}, …]}, of one such record as a line, and of a
+ * WebSocket's produce command, which has op, id and topic beside the records, read in one pass over its bytes. Keys and values are views of the body, and
  * no value becomes an object only to be written as text again. A value is stored as the JSON text that was sent, so numbers
  * keep digits that a double would lose.
  *
@@ -9,7 +9,16 @@
  * deep nesting, and everything malformed.
  */
 import { isUtf8 } from 'node:buffer';
-import { beginScan, blanksEnd, endScan, isPlainByte, mayBeWrapper, valueEnd, wordEnd } from './json-scan.ts';
+import {
+  alignedView,
+  beginScan,
+  blanksEnd,
+  endScan,
+  isPlainByte,
+  mayBeWrapper,
+  valueEnd,
+  wordEnd,
+} from './json-scan.ts';
 import type { ProduceRecord } from './produce.ts';
 
 const quote = 0x22;
@@ -50,6 +59,11 @@ export function scanRecords(body: Uint8Array, recordsMax: number): ProduceRecord
   return scan(body, () => scanBody(recordsMax));
 }
 
+/** Likewise for one record, a line of NDJSON. */
+export function scanLine(line: Uint8Array): ProduceRecord | undefined {
+  return scan(line, scanRecord);
+}
+
 /** Likewise for a produce command; undefined for any other command. */
 export function scanProduce(message: Uint8Array, recordsMax: number): PlainProduce | undefined {
   return scan(message, () => scanCommand(recordsMax));
@@ -57,12 +71,13 @@ export function scanProduce(message: Uint8Array, recordsMax: number): PlainProdu
 
 function scan<T>(body: Uint8Array, shape: () => T | undefined): T | undefined {
   if (!isUtf8(body)) return undefined;
-  bytes = body;
-  at = 0;
-  beginScan(body);
+  // A line begins anywhere in what was received.
+  bytes = alignedView(body);
+  at = bytes.length - body.length;
+  beginScan(bytes);
   const found = shape();
   skipBlanks();
-  const isWhole = at === body.length;
+  const isWhole = at === bytes.length;
   endScan();
   bytes = noBytes;
   return isWhole ? found : undefined;

@@ -3,7 +3,7 @@ import type { Bench } from '../compare/bench.ts';
 import { addBroker } from './add-broker.ts';
 import { codec, crc, recordsEncode } from './codec.ts';
 import { eventStreamFanOut, webSocketFanOut } from './fan-out.ts';
-import { httpProduce } from './http-produce.ts';
+import { httpProduce, httpProduceMany } from './http-produce.ts';
 import { httpRead } from './http-read.ts';
 import { httpRivals } from './http-rivals.ts';
 import { fetch, kafkaProduce } from './kafka.ts';
@@ -18,6 +18,7 @@ import { webSocketProduce } from './web-socket-produce.ts';
 
 export const benches: readonly Bench[] = [
   httpProduce,
+  httpProduceMany,
   httpRead,
   httpRivals,
   kafkaProduce,

@@ -4,14 +4,16 @@
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
-import { fail, onRun } from './generator.ts';
+import { fail, given, onRun } from './generator.ts';
 import type { HttpLoadSpec, LoadResult } from './load.ts';
 
-const spec = JSON.parse(process.argv[2]!) as HttpLoadSpec;
+const spec = await given<HttpLoadSpec>();
 const request = Buffer.concat([Buffer.from(spec.head, 'latin1'), Buffer.from(spec.bodyBase64, 'base64')]);
 const headEnd = Buffer.from('\r\n\r\n');
 const lengthName = Buffer.from('ontent-Length: ');
 const lengthNameLower = Buffer.from('ontent-length: ');
+const chunked = Buffer.from('hunked');
+const lastChunk = Buffer.from('\r\n0\r\n\r\n');
 
 let isRunning = false;
 let completed = 0;
@@ -93,10 +95,15 @@ class Client {
   }
 }
 
-/** Length of head and body, or -1 while the head is incomplete. */
+/** Length of head and body, or -1 while the head, or a body in chunks, is incomplete. */
 function replyBytes(reply: Buffer): number {
   const end = reply.indexOf(headEnd);
   if (end < 0) return -1;
+  const chunkedAt = reply.indexOf(chunked);
+  if (chunkedAt >= 0 && chunkedAt < end) {
+    const last = reply.indexOf(lastChunk, end);
+    return last < 0 ? -1 : last + lastChunk.length;
+  }
   let at = reply.indexOf(lengthName);
   if (at < 0 || at > end) at = reply.indexOf(lengthNameLower);
   let length = 0;

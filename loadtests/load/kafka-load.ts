@@ -11,10 +11,10 @@ import { fetchRequest } from '../../engine/protocol/messages/01-fetch.ts';
 import { batchesIn, lastOffset } from '../../engine/records/batch.ts';
 import { encodeBatch } from '../../engine/records/encode.ts';
 import { frameHeaderBytes as headerBytes, frameOf, loginFault, loginFrames } from './kafka-frames.ts';
-import { fail, onRun } from './generator.ts';
+import { fail, given, onRun } from './generator.ts';
 import type { KafkaLoadSpec, LoadResult } from './load.ts';
 
-const spec = JSON.parse(process.argv[2]!) as KafkaLoadSpec;
+const spec = await given<KafkaLoadSpec>();
 /** The last versions that name topics. */
 const produceVersion = 9;
 const fetchVersion = 12;

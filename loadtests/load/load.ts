@@ -72,7 +72,8 @@ export interface LoadOptions {
 const replyWaitMsMax = 30_000;
 
 export async function startLoad(options: LoadOptions): Promise<{ readonly target: Target; stop(): void }> {
-  const child = fork(join(options.dist, 'loadtests', 'load', options.program), [JSON.stringify(options.spec)]);
+  const child = fork(join(options.dist, 'loadtests', 'load', options.program));
+  child.send(options.spec as object);
   pin(child.pid!, clientCore);
   await answerOf(child, replyWaitMsMax);
   const target: Target = {

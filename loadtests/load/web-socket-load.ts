@@ -4,10 +4,10 @@
  */
 import { connect, type Socket } from 'node:net';
 import { LatencyHistogram } from '../compare/statistics.ts';
-import { fail, onRun } from './generator.ts';
+import { fail, given, onRun } from './generator.ts';
 import type { WebSocketLoadSpec } from './load.ts';
 
-const spec = JSON.parse(process.argv[2]!) as WebSocketLoadSpec;
+const spec = await given<WebSocketLoadSpec>();
 const message = masked(Buffer.from(spec.messageBase64, 'base64'));
 const headEnd = '\r\n\r\n';
 

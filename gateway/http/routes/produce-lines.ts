@@ -14,6 +14,7 @@ import type { Principal } from '../../../tenancy/tenancy.ts';
 import { admitBeside } from '../../operations/admit.ts';
 import type { ProduceRecord } from '../../operations/produce.ts';
 import { parseKeepingFewNumbers } from '../../operations/long-numbers.ts';
+import { scanLine } from '../../operations/scan-records.ts';
 import { whyStopped } from '../../operations/topics.ts';
 import { parseFormat, type RecordFormat, recordOfJson } from '../../operations/record-json.ts';
 import { problemOf, ProblemFailure } from '../failures.ts';
@@ -85,6 +86,7 @@ class LineProducer {
   #lines = 0;
   #failed = 0;
   #clientIsSlow = false;
+  #willProgress = false;
   #ended = false;
   #finished = false;
 
@@ -225,7 +227,7 @@ class LineProducer {
       bytes += line.length;
       const name = `line ${this.#lines + count + 1}`;
       try {
-        records.push(recordOfJson(parseJson(line, name, parseKeepingFewNumbers), this.#format, name));
+        records.push(this.#recordOf(line, name));
       } catch (error) {
         faults.set(count, this.#faultLine(error));
         this.#failed++;
@@ -244,6 +246,11 @@ class LineProducer {
     if (refusedRequests > 0) this.#refusedBytes = 0;
     this.#waiting.push({ records, group, faults, refusedRequests });
     this.#produce();
+  }
+
+  #recordOf(line: Buffer, name: string): ProduceRecord {
+    const plain = this.#format === 'json' ? scanLine(line) : undefined;
+    return plain ?? recordOfJson(parseJson(line, name, parseKeepingFewNumbers), this.#format, name);
   }
 
   /** In order: a group that must wait for quota holds back the groups behind it. */
@@ -299,7 +306,7 @@ class LineProducer {
     this.#linesInFlight -= group.lines;
     this.#bytesInFlight -= group.bytes;
     this.#parts.bodyMemory.give(this.#principal.clusterId, group.bytes);
-    this.#progress();
+    this.#progressSoon();
     if (this.#unread.length > 0) this.#workInTurn('later');
     else this.#steer();
   }
@@ -317,6 +324,16 @@ class LineProducer {
       this.#release();
       this.#stream?.end();
     }
+  }
+
+  /** At the end of this turn: the groups of one batch are answered one after the other, and their results leave in one write. */
+  #progressSoon(): void {
+    if (this.#willProgress) return;
+    this.#willProgress = true;
+    this.#parts.context.clock.endOfTurn(() => {
+      this.#willProgress = false;
+      this.#safely(() => this.#progress());
+    });
   }
 
   /** Sends the results that are ready and next in order. */
