@@ -5,6 +5,7 @@
  * records/.
  */
 import type { StoreOp } from './ports.ts';
+import type { Cancellation } from './kernel/cancellation.ts';
 import type { SharedFrame } from './kernel/frame-pool.ts';
 import type { Uuid } from './kernel/uuid.ts';
 import type { RequestOf, ResponseOf } from './protocol/apis.ts';
@@ -99,8 +100,8 @@ export interface FetchOptions {
   readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
-  /** Aborting ends the wait early and returns what is there. */
-  readonly signal?: AbortSignal;
+  /** Ends the wait early and returns what is there. */
+  readonly cancellation?: Cancellation;
 }
 
 export interface FetchedPartition {

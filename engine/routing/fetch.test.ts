@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Cancellation } from '../kernel/cancellation.ts';
 import type { FetchedPartition, FetchOptions, FetchPartition } from '../engine.ts';
 import type { RequestOf } from '../protocol/apis.ts';
 import { errorCode } from '../protocol/error-codes.ts';
@@ -226,15 +227,15 @@ describe('a fetch', () => {
     expect(w.routing.metrics()['fetchLate']).toBe(1);
   });
 
-  it('ends at its signal with the records it has', async () => {
+  it('ends with the records it has when it is cancelled', async () => {
     const w = await world([1]);
-    const abort = new AbortController();
-    const reading = read(w, [at(0, 0)], { signal: abort.signal });
+    const cancellation = new Cancellation();
+    const reading = read(w, [at(0, 0)], { cancellation });
     await w.clock.advance(10);
-    abort.abort();
+    cancellation.cancel();
     await w.clock.settle();
     expect(reading.ids()).toEqual([[]]);
-    const late = read(w, [at(0, 0)], { signal: abort.signal });
+    const late = read(w, [at(0, 0)], { cancellation });
     await w.clock.settle();
     expect(late.ids()).toEqual([[]]);
   });

@@ -197,7 +197,7 @@ class Gathering {
   #lastMoment: Timer | undefined;
   /** Data in hand no longer waits for owners that have not answered. */
   #isLate = false;
-  readonly #onAbort = (): void => this.#finish();
+  readonly #onCancel = (): void => this.#finish();
 
   constructor(
     router: FetchRouter,
@@ -215,9 +215,9 @@ class Gathering {
   }
 
   start(): void {
-    const { signal, maxWaitMs } = this.#options;
-    if (signal?.aborted) return this.#finish();
-    signal?.addEventListener('abort', this.#onAbort);
+    const { cancellation, maxWaitMs } = this.#options;
+    if (cancellation?.isCancelled) return this.#finish();
+    cancellation?.onCancel(this.#onCancel);
     if (!this.#isDue) {
       this.#deadline = this.#router.clock.after(maxWaitMs, () => {
         this.#isDue = true;
@@ -445,7 +445,7 @@ class Gathering {
       if ((slot.last === undefined && !isAsked) || (this.#bytes === 0 && slot.isUnheard(seen))) isLate = true;
       return slot.result(seen, tail.isSilent(topicId, partition, slot.offset), shares[i]!);
     });
-    if (isLate && !this.#options.signal?.aborted) metrics.late++;
+    if (isLate && !this.#options.cancellation?.isCancelled) metrics.late++;
     this.#release();
     this.#resolve(results);
   }
@@ -454,7 +454,7 @@ class Gathering {
     this.#deadline?.cancel();
     this.#straggler?.cancel();
     this.#lastMoment?.cancel();
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#options.cancellation?.forget(this.#onCancel);
     for (const slot of this.#slots) {
       if (!slot.isWaiting) continue;
       this.#router.tail.leave(slot.asked.topicId, slot.asked.partition, slot.offset, slot);

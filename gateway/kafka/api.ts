@@ -2,6 +2,7 @@
  * The contract of a file in api/: one API key with its versions, how it runs beside other requests on a connection, how it
  * is charged, and two functions. One answers a request, the other turns a failure into the API's own answer.
  */
+import type { Cancellation } from '../../engine/kernel/cancellation.ts';
 import { Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import type { Lanes } from '../../engine/kernel/lanes.ts';
 import { type ApiKey, apiByKey, type RequestOf, type ResponseOf } from '../../engine/protocol/apis.ts';
@@ -78,7 +79,7 @@ export interface Call extends OpenCall {
   /** Charges the request as this many further requests (weight.ts), and mutes the connection for them. */
   charge(requests: number): void;
   /** Aborted when the connection ends: long polls stop. */
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
   readonly fetchSessions: FetchSessions;
 }
 

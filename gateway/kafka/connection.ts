@@ -3,10 +3,11 @@
  * request could start. TCP back-pressure thus slows a client that sends faster than it is served, reads slower than it is
  * answered, or is over its quota; we buffer nothing for it.
  *
- * Most connections are idle most of the time. State that only some need (a fetch session, an abort signal, a throttle) is
+ * Most connections are idle most of the time. State that only some need (a fetch session, a cancellation, a throttle) is
  * created on first use, and methods replace closures, which would be objects of each connection.
  */
 import type { Socket } from 'node:net';
+import { Cancellation } from '../../engine/kernel/cancellation.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { dropAll, framePool } from '../../engine/kernel/frame-pool.ts';
@@ -56,7 +57,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   readonly #inOrder: InOrder;
   #fetchSessions: FetchSessions | undefined;
   #throttle: Throttle | undefined;
-  #ending: AbortController | undefined;
+  #ending: Cancellation | undefined;
   #isEnding = false;
   readonly #openedAtMs: number;
   #activeAtMs: number;
@@ -99,10 +100,10 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     socket.on('close', onEnd);
   }
 
-  get signal(): AbortSignal {
-    this.#ending ??= new AbortController();
-    if (this.#isEnding) this.#ending.abort();
-    return this.#ending.signal;
+  get cancellation(): Cancellation {
+    this.#ending ??= new Cancellation();
+    if (this.#isEnding) this.#ending.cancel();
+    return this.#ending;
   }
 
   get fetchSessions(): FetchSessions {
@@ -186,7 +187,7 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   /** Ends long polls. */
   #abort(): void {
     this.#isEnding = true;
-    this.#ending?.abort();
+    this.#ending?.cancel();
   }
 
   // --- FrameTaker ---

@@ -4,6 +4,7 @@
  * versions, requests before authentication. Everything else is answered in the API's own form.
  */
 import { apiKey as keys } from '../../engine/protocol/apis.ts';
+import type { Cancellation } from '../../engine/kernel/cancellation.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
 import { errorCode, errorName } from '../../engine/protocol/error-codes.ts';
@@ -26,7 +27,7 @@ export interface Caller {
   readonly door: Door;
   readonly login: Login;
   readonly clientHost: string;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
   readonly fetchSessions: FetchSessions;
 }
 
@@ -151,8 +152,8 @@ class RequestCall implements Call, OpenCall {
   }
 
   // Getters: the connection creates these on first use.
-  get signal(): AbortSignal {
-    return this.#caller.signal;
+  get cancellation(): Cancellation {
+    return this.#caller.cancellation;
   }
 
   get fetchSessions(): FetchSessions {

@@ -1,6 +1,7 @@
 /** A request that fails as a whole is answered in its API's own form, in every version: other answers end the connection. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { Cancellation } from '../../engine/kernel/cancellation.ts';
 import { systemClock } from '../../engine/kernel/clock.ts';
 import { messageArbitrary } from '../../engine/protocol/arbitrary.suite.ts';
 import { apiByKey, type RequestOf } from '../../engine/protocol/apis.ts';
@@ -39,7 +40,7 @@ function callOf(version: number, requestBytes: number): Refused {
     context: suspended,
     fetchSessions: suspended,
     principal: { tenantId: 't', clusterId, keyId: 'k' },
-    signal: new AbortController().signal,
+    cancellation: new Cancellation(),
     clientId: 'c',
     clientHost: '/1',
     requestBytes,

@@ -3,6 +3,7 @@
  * records. No reader state is kept here; the reader asks for the next page with the positions returned with this one.
  */
 import type { FetchedPartition, TopicEntry } from '../../engine/engine.ts';
+import type { Cancellation } from '../../engine/kernel/cancellation.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
 import { batchSizeBytes, lastOffset } from '../../engine/records/batch.ts';
@@ -43,7 +44,7 @@ export interface PageOptions {
   readonly waitMs: number;
   /** Positions beyond the end count as the end. */
   readonly clamp: boolean;
-  readonly signal: AbortSignal;
+  readonly cancellation: Cancellation;
 }
 
 interface PagePartition {
@@ -89,7 +90,7 @@ export async function fetchPage(
       maxWaitMs: options.waitMs,
       minBytes: options.waitMs > 0 ? 1 : 0,
       maxBytes: options.bytesMax,
-      signal: options.signal,
+      cancellation: options.cancellation,
     });
     const offsets = new Map(positions.map(({ partition, offset }) => [partition, offset]));
     const moved = outOfRange(

@@ -11,6 +11,7 @@
  */
 import type { Engine, FetchedPartition, FetchPartition } from '../../engine/engine.ts';
 import { assert } from '../../engine/kernel/assert.ts';
+import { Cancellation } from '../../engine/kernel/cancellation.ts';
 import type { Clock } from '../../engine/kernel/clock.ts';
 import type { Uuid } from '../../engine/kernel/uuid.ts';
 import { batchSizeBytes, lastOffset, recordCount } from '../../engine/records/batch.ts';
@@ -69,7 +70,7 @@ export class SharedRead {
   readonly asked: readonly FetchPartition[];
   readonly #engine: Engine;
   readonly #passes: Passes;
-  readonly #abort = new AbortController();
+  readonly #cancellation = new Cancellation();
   readonly #onEnd: () => void;
   /** Indexed by place; undefined for a waiter that has left. */
   #sharers: (Sharer | undefined)[] = [];
@@ -86,7 +87,7 @@ export class SharedRead {
 
   start(): void {
     if (this.#hasEnded) return;
-    this.#engine.fetch(this.asked, { ...sharedReadLimits, signal: this.#abort.signal }).then(
+    this.#engine.fetch(this.asked, { ...sharedReadLimits, cancellation: this.#cancellation }).then(
       (fetched) => {
         const parts = fetched.map(sharedPart);
         const sharers = this.#end();
@@ -112,7 +113,7 @@ export class SharedRead {
     this.#sharers[place] = undefined;
     if (--this.#present > 0) return;
     this.#end();
-    this.#abort.abort();
+    this.#cancellation.cancel();
   }
 
   /** The waiters still to be told. A told waiter begins its next read at once, so this read must no longer be found. */

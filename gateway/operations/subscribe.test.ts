@@ -174,7 +174,7 @@ describe('Subscription', () => {
   it('delivers nothing after close, whatever the read in flight returns', async () => {
     const subscription = await subscribe(boundless);
     subscription.close();
-    expect(reads[0]!.options.signal?.aborted).toBe(true);
+    expect(reads[0]!.options.cancellation?.isCancelled).toBe(true);
     await reads[0]!.answer([{ records: [batch(0, 1)] }, { errorCode: errorCode.offsetOutOfRange, logStartOffset: 9 }]);
     expect(told).toEqual([]);
   });
@@ -183,7 +183,7 @@ describe('Subscription', () => {
     const subscriptions = [await subscribe(boundless), await subscribe(boundless), await subscribe(boundless)];
     expect(reads.length).toBe(1);
     subscriptions[0]!.close();
-    expect(reads[0]!.options.signal?.aborted).toBe(false);
+    expect(reads[0]!.options.cancellation?.isCancelled).toBe(false);
     const before = context.tenancy.usage(principal.clusterId).fetchedRecords;
     await reads[0]!.answer([{ records: [batch(0, 2)] }]);
     expect(told).toEqual([
@@ -194,9 +194,9 @@ describe('Subscription', () => {
     expect(context.tenancy.usage(principal.clusterId).fetchedRecords - before).toBe(4);
     expect(reads.map(({ asked }) => asked[0]?.offset)).toEqual([0, 2]);
     subscriptions[1]!.close();
-    expect(reads[1]!.options.signal?.aborted).toBe(false);
+    expect(reads[1]!.options.cancellation?.isCancelled).toBe(false);
     subscriptions[2]!.close();
-    expect(reads[1]!.options.signal?.aborted).toBe(true);
+    expect(reads[1]!.options.cancellation?.isCancelled).toBe(true);
     // A subscriber that arrives at the position of an aborted read starts a read of its own.
     const late = await subscribe(boundless);
     expect(reads.length).toBe(3);

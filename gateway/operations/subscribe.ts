@@ -6,6 +6,7 @@
  * Life:   reading ⇄ waiting for credit;   either → closed, or failed (told once through `failed`)
  */
 import type { FetchPartition, TopicEntry } from '../../engine/engine.ts';
+import { Cancellation } from '../../engine/kernel/cancellation.ts';
 import type { Timer } from '../../engine/kernel/clock.ts';
 import { type Failure, Overloaded } from '../../engine/kernel/failure.ts';
 import { errorCode } from '../../engine/protocol/error-codes.ts';
@@ -87,7 +88,7 @@ export class Subscription implements Sharer {
   #state: 'reading' | 'idle' | 'closed' = 'idle';
   #paused = false;
   /** The read in flight, shared or own; or the wait before the next. */
-  #own: AbortController | undefined;
+  #own: Cancellation | undefined;
   #shared: SharedRead | undefined;
   #place = 0;
   #wait: Timer | undefined;
@@ -159,7 +160,7 @@ export class Subscription implements Sharer {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     subscribedOf(this.#context).give(this.#principal.clusterId, this.#offsets.size);
-    this.#own?.abort();
+    this.#own?.cancel();
     this.#wait?.cancel();
     this.#shared?.leave(this.#place);
     this.#shared = undefined;
@@ -223,9 +224,9 @@ export class Subscription implements Sharer {
         return;
       }
     }
-    const own = new AbortController();
+    const own = new Cancellation();
     this.#own = own;
-    const options = { maxWaitMs, minBytes, maxBytes: bytesMax, signal: own.signal };
+    const options = { maxWaitMs, minBytes, maxBytes: bytesMax, cancellation: own };
     this.#context.engine.fetch(this.#asked(bytesMax), options).then(
       (fetched) => {
         this.#own = undefined;

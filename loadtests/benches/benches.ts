@@ -6,7 +6,7 @@ import { eventStreamFanOut, webSocketFanOut } from './fan-out.ts';
 import { httpProduce, httpProduceMany } from './http-produce.ts';
 import { httpRead } from './http-read.ts';
 import { httpRivals } from './http-rivals.ts';
-import { fetch, kafkaProduce } from './kafka.ts';
+import { fetch, kafkaProduce, kafkaProduceSmall } from './kafka.ts';
 import { kafkaSideBySide, kafkaSideBySideDurable } from './kafka-side-by-side.ts';
 import { killToWritable, zoneLossToWritable } from './kill-to-writable.ts';
 import { idleConnectionMemory, idlePartitionMemory } from './memory.ts';
@@ -22,6 +22,7 @@ export const benches: readonly Bench[] = [
   httpRead,
   httpRivals,
   kafkaProduce,
+  kafkaProduceSmall,
   fetch,
   webSocketProduce,
   webSocketFanOut,

@@ -20,6 +20,31 @@ function against(headgate: Headgate): Pick<KafkaLoadSpec, 'host' | 'port' | 'use
   return { host: host!, port: Number(port), username: username!, password: password! };
 }
 
+export const kafkaProduceSmall: Bench = {
+  name: 'kafka-produce-small',
+  about:
+    'Produce of one record of 1 KiB a request, 64 connections with one request under way each, one partition, acks=all; against a node:net sink of the same frames',
+  unit: 'requests',
+  async open(environment: BenchEnvironment) {
+    const { dist } = environment;
+    const sink = await startServer(dist, 'tcp-yardstick.js');
+    const cached = await startHeadgate(environment, ['--durability', 'page-cache']);
+    const durable = await startHeadgate(environment, ['--durability', 'fsync']);
+    const inside = await startHeadgate(environment, ['--durability', 'page-cache', '--broker-mode', 'in-process']);
+    for (const server of [cached, durable, inside]) await server.topic('bench', 1);
+    const small = { ...plain, mode: 'produce', topic: 'bench', recordsPerBatch: 1, depth: 1 } as const;
+    const start = (name: string, target: object, processes: Target['processes']) =>
+      startLoad({ name, dist, program, spec: { ...small, connections: 64, ...target }, processes });
+    const loads = [
+      await start('sink', { host: '127.0.0.1', port: sink.port }, { server: [sink.pid] }),
+      await start('page cache', against(cached), cached.processes),
+      await start('page cache, in-process', against(inside), inside.processes),
+      await start('fsync', against(durable), durable.processes),
+    ];
+    return { targets: loads.map(({ target }) => target), stop: stopper(loads, [sink], [cached, durable, inside]) };
+  },
+};
+
 type Load = { readonly target: Target; stop(): void };
 
 function stopper(loads: readonly Load[], servers: readonly PlainServer[], headgates: readonly Headgate[]) {

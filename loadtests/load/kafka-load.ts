@@ -1,5 +1,5 @@
 /**
- * The Kafka load generator, a separate process: one connection, a fixed number of requests in flight, frames built
+ * The Kafka load generator, a separate process: a fixed number of requests in flight on each connection, frames built
  * once. Cheaper than any client library, so that the server is the bottleneck. Driven over IPC like http-load.ts.
  */
 import { connect, type Socket } from 'node:net';
@@ -18,6 +18,7 @@ const spec = await given<KafkaLoadSpec>();
 /** The last versions that name topics. */
 const produceVersion = 9;
 const fetchVersion = 12;
+const receiveBytes = 256 * 1024;
 
 let isRunning = false;
 let completed = 0;
@@ -25,64 +26,80 @@ let bytes = 0;
 let firstRefusal = '';
 let refused = 0;
 let histogram = new LatencyHistogram();
-let answer: (frame: Buffer) => void = () => undefined;
-let socket: Socket;
 
 /** Cuts frames out of the stream. A reply that fits in the receive buffer is read in place. */
-function open(): Promise<void> {
-  const receive = Buffer.allocUnsafeSlow(256 * 1024);
-  let held: Buffer[] = [];
-  let heldBytes = 0;
-  let wanted = 0;
-  const onread = {
-    buffer: receive,
-    callback(count: number) {
-      let chunk = receive.subarray(0, count);
-      if (heldBytes > 0) {
-        held.push(Buffer.from(chunk));
-        heldBytes += count;
-        if (heldBytes < wanted) return true;
-        chunk = Buffer.concat(held, heldBytes);
-        held = [];
-        heldBytes = 0;
-      }
-      let at = 0;
-      while (chunk.length - at >= headerBytes) {
-        const end = at + headerBytes + chunk.readInt32BE(at);
-        if (end > chunk.length) break;
-        answer(chunk.subarray(at + headerBytes, end));
-        at = end;
-      }
-      if (at < chunk.length) {
-        held = [Buffer.from(chunk.subarray(at))];
-        heldBytes = chunk.length - at;
-        wanted = heldBytes >= headerBytes ? headerBytes + chunk.readInt32BE(at) : headerBytes;
-      }
-      return true;
-    },
-  };
-  return new Promise((resolve) => {
-    socket = connect({ host: spec.host, port: spec.port, noDelay: true, onread }, resolve);
-    socket.on('error', (error) => fail(error.message));
-    socket.on('close', () => {
+class Connection {
+  readonly socket: Socket;
+  answer: (frame: Buffer) => void = () => undefined;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #wantedBytes = 0;
+
+  constructor(ready: () => void) {
+    const receive = Buffer.allocUnsafeSlow(receiveBytes);
+    const onread = {
+      buffer: receive,
+      callback: (count: number) => {
+        this.#received(receive.subarray(0, count));
+        return true;
+      },
+    };
+    this.socket = connect({ host: spec.host, port: spec.port, noDelay: true, onread }, ready);
+    this.socket.on('error', (error) => fail(error.message));
+    this.socket.on('close', () => {
       if (isRunning) fail('the server closed the connection');
     });
-  });
+  }
+
+  async login(): Promise<void> {
+    if (spec.password === undefined) return;
+    const [handshake, authenticate] = loginFrames(spec.username!, spec.password);
+    await this.#ask(handshake);
+    const fault = loginFault(await this.#ask(authenticate));
+    if (fault !== undefined) fail(fault);
+  }
+
+  #ask(frame: Buffer): Promise<Buffer> {
+    return new Promise((resolve) => {
+      this.answer = (reply) => resolve(Buffer.from(reply));
+      this.socket.write(frame);
+    });
+  }
+
+  #received(piece: Buffer): void {
+    let chunk = piece;
+    if (this.#heldBytes > 0) {
+      this.#held.push(Buffer.from(piece));
+      this.#heldBytes += piece.length;
+      if (this.#heldBytes < this.#wantedBytes) return;
+      chunk = Buffer.concat(this.#held, this.#heldBytes);
+      this.#held = [];
+      this.#heldBytes = 0;
+    }
+    let at = 0;
+    while (chunk.length - at >= headerBytes) {
+      const end = at + headerBytes + chunk.readInt32BE(at);
+      if (end > chunk.length) break;
+      this.answer(chunk.subarray(at + headerBytes, end));
+      at = end;
+    }
+    if (at === chunk.length) return;
+    this.#held = [Buffer.from(chunk.subarray(at))];
+    this.#heldBytes = chunk.length - at;
+    this.#wantedBytes = this.#heldBytes >= headerBytes ? headerBytes + chunk.readInt32BE(at) : headerBytes;
+  }
 }
 
-function ask(frame: Buffer): Promise<Buffer> {
-  return new Promise((resolve) => {
-    answer = (reply) => resolve(Buffer.from(reply));
-    socket.write(frame);
-  });
-}
-
-async function login(): Promise<void> {
-  if (spec.password === undefined) return;
-  const [handshake, authenticate] = loginFrames(spec.username!, spec.password);
-  await ask(handshake);
-  const fault = loginFault(await ask(authenticate));
-  if (fault !== undefined) fail(fault);
+async function open(): Promise<Connection[]> {
+  const connections = await Promise.all(
+    Array.from({ length: spec.connections ?? 1 }, () => {
+      return new Promise<Connection>((resolve) => {
+        const connection: Connection = new Connection(() => resolve(connection));
+      });
+    }),
+  );
+  for (const connection of connections) await connection.login();
+  return connections;
 }
 
 const batch = encodeBatch(
@@ -146,36 +163,38 @@ function refuse(reason: string): void {
 }
 
 async function run(seconds: number): Promise<LoadResult> {
-  await open();
-  await login();
+  const connections = await open();
   completed = bytes = refused = 0;
   histogram = new LatencyHistogram();
   isRunning = true;
   const isProduce = spec.mode === 'produce';
-  const sentAt = new Float64Array(spec.depth);
-  let underWay = 0;
   const beginMs = performance.now();
   const endMs = beginMs + seconds * 1e3;
-  await new Promise<void>((resolve) => {
-    const send = (slot: number, now: number): void => {
-      sentAt[slot] = now;
-      underWay++;
-      socket.write(isProduce ? produceFrames[slot]! : fetchFrame(slot));
-    };
-    answer = (frame) => {
-      const slot = frame.readInt32BE(0);
-      const now = performance.now();
-      underWay--;
-      bytes += isProduce ? produced(frame) : fetched(frame);
-      completed++;
-      histogram.record((now - sentAt[slot]!) * 1e3);
-      if (now < endMs) send(slot, now);
-      else if (underWay === 0) resolve();
-    };
-    for (let slot = 0; slot < spec.depth; slot++) send(slot, performance.now());
-  });
+  const drive = (connection: Connection): Promise<void> => {
+    const sentAt = new Float64Array(spec.depth);
+    let underWay = 0;
+    return new Promise<void>((resolve) => {
+      const send = (slot: number, now: number): void => {
+        sentAt[slot] = now;
+        underWay++;
+        connection.socket.write(isProduce ? produceFrames[slot]! : fetchFrame(slot));
+      };
+      connection.answer = (frame) => {
+        const slot = frame.readInt32BE(0);
+        const now = performance.now();
+        underWay--;
+        bytes += isProduce ? produced(frame) : fetched(frame);
+        completed++;
+        histogram.record((now - sentAt[slot]!) * 1e3);
+        if (now < endMs) send(slot, now);
+        else if (underWay === 0) resolve();
+      };
+      for (let slot = 0; slot < spec.depth; slot++) send(slot, performance.now());
+    });
+  };
+  await Promise.all(connections.map(drive));
   isRunning = false;
-  socket.destroy();
+  for (const { socket } of connections) socket.destroy();
   return {
     completed,
     refused,

@@ -40,7 +40,9 @@ export interface KafkaLoadSpec {
   readonly password?: string;
   readonly topic: string;
   readonly partitions: number;
-  /** Requests in flight. */
+  /** One when absent. */
+  readonly connections?: number;
+  /** Requests in flight on each. */
   readonly depth: number;
   /** Of 1 KiB each. */
   readonly recordsPerBatch: number;

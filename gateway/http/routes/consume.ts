@@ -3,6 +3,7 @@
  * Accept: text/event-stream, records as they arrive (event-stream.ts). Stateless: a client can continue with its cursor at
  * any gateway.
  */
+import { Cancellation } from '../../../engine/kernel/cancellation.ts';
 import { InvalidRequest } from '../../../engine/kernel/failure.ts';
 import { sleep } from '../../../engine/kernel/clock.ts';
 import { lastOffset, recordCount } from '../../../engine/records/batch.ts';
@@ -98,12 +99,13 @@ async function sendPage(
   if (type === recordBatchType && start.positions.length !== 1) {
     throw new InvalidRequest('partition', `${recordBatchType} reads one partition: choose it with ?partition=`);
   }
-  const abort = new AbortController();
-  exchange.onAborted(() => abort.abort());
-  const options = pageOptions(context, query, abort.signal);
+  const cancellation = new Cancellation();
+  const cancel = (): void => cancellation.cancel();
+  exchange.onAborted(cancel);
+  const options = pageOptions(context, query, cancellation);
   // When the door closes, long polls answer with the records they have. So they do when their key is revoked; its next
   // request is refused.
-  const release = parts.holders.hold(principal.keyId, () => abort.abort());
+  const release = parts.holders.hold(principal.keyId, cancel);
   const page = await fetchPage(context, principal, topic, start, options).finally(release);
   const delayMs = heldBackMs(context, principal.clusterId, page.verdict, context.settings.quotaWaitMsMax);
   if (delayMs > 0) await sleep(context.clock, delayMs);
@@ -185,13 +187,13 @@ function positionHeaders(
   return headers;
 }
 
-function pageOptions({ settings }: GatewayContext, query: URLSearchParams, signal: AbortSignal): PageOptions {
+function pageOptions({ settings }: GatewayContext, query: URLSearchParams, cancellation: Cancellation): PageOptions {
   return {
     recordsMax: bounded(query, 'max_records', recordsDefault, settings.fetchRecordsMax),
     bytesMax: bounded(query, 'max_bytes', bytesDefault, settings.fetchBytesMax),
     waitMs: Math.min(waitOf(query.get('wait')), settings.fetchWaitMsMax),
     clamp: booleanIn('clamp', query.get('clamp') ?? 'false'),
-    signal,
+    cancellation,
   };
 }
 

@@ -78,7 +78,7 @@ async function readAll(
         maxWaitMs: mayWait ? Math.min(Math.max(request.maxWaitMs, 0), context.settings.fetchWaitMsMax) : 0,
         minBytes: request.minBytes,
         maxBytes: Math.max(0, Math.min(request.maxBytes, bytesMax)),
-        signal: call.signal,
+        cancellation: call.cancellation,
       });
     }
   } finally {

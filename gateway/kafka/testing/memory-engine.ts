@@ -22,6 +22,7 @@ import type {
   TopicGuard,
   TopicSpec,
 } from '../../../engine/engine.ts';
+import type { Cancellation } from '../../../engine/kernel/cancellation.ts';
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import { unreachable } from '../../../engine/kernel/assert.ts';
 import { type Random, systemRandom } from '../../../engine/kernel/random.ts';
@@ -80,8 +81,8 @@ export class MemoryEngine implements Engine {
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       const isDone = bytes >= options.minBytes || fetched.some(({ errorCode }) => errorCode !== 0);
       const isGone = partitions.some(({ topicId }) => this.catalogue.byId(topicId) === undefined);
-      if (isDone || isGone || leftMs <= 0 || options.signal?.aborted) return fetched;
-      await this.#change(leftMs, options.signal);
+      if (isDone || isGone || leftMs <= 0 || options.cancellation?.isCancelled) return fetched;
+      await this.#change(leftMs, options.cancellation);
     }
   }
 
@@ -112,7 +113,7 @@ export class MemoryEngine implements Engine {
     while (!holds()) await new Promise<void>((resolve) => this.#clock.endOfTurn(resolve));
   }
 
-  #change(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  #change(waitMs: number, cancellation: Cancellation | undefined): Promise<void> {
     this.#waits++;
     return new Promise((resolve) => {
       const stop = this.#logs.onChange(() => done());
@@ -121,10 +122,10 @@ export class MemoryEngine implements Engine {
         this.#waits--;
         stop();
         timer.cancel();
-        signal?.removeEventListener('abort', done);
+        cancellation?.forget(done);
         resolve();
       };
-      signal?.addEventListener('abort', done);
+      cancellation?.onCancel(done);
     });
   }
 
