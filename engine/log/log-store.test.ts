@@ -93,6 +93,32 @@ describe('log store', () => {
     await expect(world.run(store.close())).rejects.toMatchObject({ code: 'disk-fault' });
   });
 
+  it('closes with all records stored although the start of a log moves while they are written', async () => {
+    const world = new World();
+    const store = await world.startSession();
+    const log = await world.open(store);
+    await world.append(log, batchOf(['a']));
+    await world.run(store.rollUp());
+    const large = 'b'.padEnd(500, '.');
+    await world.append(log, batchOf([large]));
+    // The deletion of the segment, which the last roll-up means to merge, takes effect once the file is written.
+    let isFirst = true;
+    world.faults = ({ op }) => {
+      if (op !== 'transact' || !isFirst) return undefined;
+      isFirst = false;
+      return { delayMs: 1_000 };
+    };
+    const deleting = log.deleteRecords(1);
+    await world.clock.settle();
+    expect(isFirst).toBe(false);
+    await world.run(store.close());
+    expect(await deleting).toMatchObject({ lowWatermark: 1 });
+    expect(world.fatal).toEqual([]);
+    expect(world.disk.exists(world.walDirectory)).toBe(false);
+    const again = await world.open(await world.startSession());
+    expect(await world.values(again, 1)).toEqual([large]);
+  });
+
   it('recovers what was acknowledged before a power loss', async () => {
     const world = new World();
     const log = await world.open(await world.startSession());

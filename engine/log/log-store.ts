@@ -336,6 +336,8 @@ class SessionLogStore implements LogStore {
     await this.#commit.drained();
     await this.#rollUpBeside(this.logs());
     await this.#maintain(async () => {
+      // It left out what changed while it wrote, such as a log whose start was being moved. Now nothing else runs.
+      await this.#rollUpOf(this.#context, this.logs());
       await sweepFiles(this.#context, segmentFilePrefix(this.#o.brokerId, this.#o.sessionEpoch));
     });
     this.#commit.stop();
