@@ -92,7 +92,14 @@ it('count requests, refusals and connections by door, and only grow', async () =
     await answer.arrayBuffer();
     return answer.status;
   };
+  const stored = new Promise<void>((resolve) => {
+    socket.on('message', (text: Buffer) => {
+      if (text.toString().includes('"event":"ok"')) resolve();
+    });
+  });
   expect(await ask('POST', '/v1/topics/one', '1')).toBe(200);
+  socket.send('{"op":"produce","id":2,"topic":"one","records":[{"value":1}]}');
+  await stored;
   expect(await ask('POST', '/v1/topics', '{"name":"two","partitions":7}')).toBe(429);
   expect(await ask('GET', '/v1/nothing')).toBe(404);
   await bench.client(tenant);
@@ -102,10 +109,21 @@ it('count requests, refusals and connections by door, and only grow', async () =
   const after = await scrape();
   const grown = (series: string): number => (after.values.get(series) ?? 0) - (before.values.get(series) ?? 0);
   expect(grown('headgate_requests_total{door="http"}')).toBe(3);
-  expect(grown('headgate_requests_total{door="websocket"}')).toBe(1);
+  expect(grown('headgate_requests_total{door="websocket"}')).toBe(2);
   expect(grown('headgate_requests_total{door="admin"}')).toBe(1);
   expect(grown('headgate_requests_total{door="kafka"}')).toBeGreaterThanOrEqual(4);
   expect(grown('headgate_refusals_total{door="http",reason="404"}')).toBe(1);
+  const timed = (door: string, api: string): number =>
+    grown(`headgate_request_duration_seconds_count{door="${door}",api="${api}"}`);
+  expect(timed('http', 'POST /v1/topics/{topic}')).toBe(1);
+  expect(timed('http', 'POST /v1/topics')).toBe(1);
+  expect(timed('websocket', 'produce')).toBe(1);
+  expect(timed('kafka', 'SaslAuthenticate')).toBeGreaterThan(0);
+  for (const [series, count] of after.values) {
+    if (!series.startsWith('headgate_request_duration_seconds_count')) continue;
+    const bucket = `${series.replace('_count{', '_bucket{').slice(0, -1)},le="+Inf"}`;
+    expect(after.values.get(bucket), series).toBe(count);
+  }
   expect(grown('headgate_refusals_total{door="http",reason="429"}')).toBe(1);
   expect(grown('headgate_quota_refusals_total{door="http",quota="partitionsMax"}')).toBe(1);
   expect(grown('headgate_refusals_total{door="kafka",reason="SASL_AUTHENTICATION_FAILED"}')).toBeGreaterThan(0);

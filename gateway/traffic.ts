@@ -1,9 +1,10 @@
 /**
- * What the doors were asked, what they refused, and the errors inside their answers, since the process began: plain numbers
- * that are read when somebody looks at the metrics. A reason is the door's own term: an HTTP status, a problem's code or the
+ * What the doors were asked, how long it took, what they refused, and the errors inside their answers, since the process
+ * began: plain numbers that are read when somebody looks at the metrics. A reason is the door's own term: an HTTP status, a problem's code or the
  * name of a Kafka error. So there are as many of them as the protocols define, whatever clients send.
  */
 import type { ClusterLimits } from '../tenancy/tenancy.ts';
+import { Durations } from './durations.ts';
 
 export const trafficDoors = ['kafka', 'http', 'websocket', 'admin'] as const;
 export type TrafficDoor = (typeof trafficDoors)[number];
@@ -20,6 +21,26 @@ export class Traffic {
     websocket: new Map(),
     admin: new Map(),
   };
+
+  readonly #durations: Readonly<Record<TrafficDoor, Map<string, Durations>>> = {
+    kafka: new Map(),
+    http: new Map(),
+    websocket: new Map(),
+    admin: new Map(),
+  };
+
+  /** To record in, for as long as the process lives. `api`: as Apache Kafka names it, a route, or a command. */
+  durations(door: TrafficDoor, api: string): Durations {
+    let durations = this.#durations[door].get(api);
+    if (!durations) this.#durations[door].set(api, (durations = new Durations()));
+    return durations;
+  }
+
+  allDurations(): [door: TrafficDoor, api: string, durations: Durations][] {
+    return trafficDoors.flatMap((door) =>
+      [...this.#durations[door]].map(([api, each]): [TrafficDoor, string, Durations] => [door, api, each]),
+    );
+  }
 
   refused(door: TrafficDoor, reason: string): void {
     increment(this.#refusals[door], reason);

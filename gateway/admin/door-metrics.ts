@@ -1,8 +1,9 @@
 /** Metrics of the doors: connections, requests and refusals. Their labels are bounded by the protocols (traffic.ts). */
 import { Gauge, type Registry } from 'prom-client';
 import { doorNames } from '../connection-room.ts';
+import { bucketBoundsMs } from '../durations.ts';
 import { trafficDoors } from '../traffic.ts';
-import { counter } from './collected.ts';
+import { counter, histogram } from './collected.ts';
 import type { AdminContext } from './options.ts';
 
 export function doorMetrics(registry: Registry, { context: { connections, traffic } }: AdminContext): void {
@@ -28,6 +29,14 @@ export function doorMetrics(registry: Registry, { context: { connections, traffi
     'Kafka requests, HTTP answers, messages on WebSockets, and answers of the control plane (admin).',
     ['door'],
     () => trafficDoors.map((door) => [[door], traffic.requests[door]] as const),
+  );
+  histogram(
+    registry,
+    'headgate_request_duration_seconds',
+    'From a request to its answer, by Kafka API, HTTP route, or command (websocket).',
+    ['door', 'api'],
+    bucketBoundsMs.map((ms) => ms / 1e3),
+    () => traffic.allDurations().map(([door, api, { counts, sumMs }]) => [[door, api], counts, sumMs / 1e3] as const),
   );
   counter(
     registry,

@@ -4,6 +4,7 @@ import { sleep } from '../../engine/kernel/clock.ts';
 import { Lanes } from '../../engine/kernel/lanes.ts';
 import { RecordProducer } from '../operations/produce.ts';
 import type { GatewayContext } from '../context.ts';
+import type { Durations } from '../durations.ts';
 import { Entrance } from '../entrance.ts';
 import { largeAnswersMax } from '../several-turns.ts';
 import { BodyMemory } from './body-memory.ts';
@@ -21,6 +22,7 @@ import { produceRecord, produceRecordQuery } from './routes/produce-record.ts';
 import { produceRecords, produceRecordsQuery } from './routes/produce-records.ts';
 import { topicRoutes } from './routes/topics.ts';
 import { type Route, serverDefaults, type ServerDoors, type ServerSettings } from './servers/server.ts';
+import type { Traffic } from '../traffic.ts';
 import { TurnTime } from '../turn-time.ts';
 import { WebSocketDoor } from '../websocket/door.ts';
 import type { WebSocketSettings } from '../websocket/settings.ts';
@@ -86,7 +88,7 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
           reason: error instanceof Error ? String(error.stack) : String(error),
         });
     },
-    replied: (status) => context.traffic.replied('http', status),
+    replied: repliedTo(context.traffic),
     upgrade: (request) => websockets.upgrade(request),
   };
   const serverSettings: ServerSettings = {
@@ -123,6 +125,18 @@ export async function startHttpDoor(options: HttpDoorOptions): Promise<HttpDoor>
       return parts.bodyMemory.held;
     },
     close: (graceMs) => (closing ??= close(graceMs)),
+  };
+}
+
+/** Counts replies and, by route, how long they took to begin. */
+function repliedTo(traffic: Traffic): NonNullable<ServerDoors['replied']> {
+  const durations = new Map<Route, Durations>();
+  return (status, route, tookMs) => {
+    traffic.replied('http', status);
+    if (!route) return;
+    let known = durations.get(route);
+    if (!known) durations.set(route, (known = traffic.durations('http', `${route.method} ${route.pattern}`)));
+    known.record(tookMs);
   };
 }
 

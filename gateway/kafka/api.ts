@@ -12,6 +12,8 @@ import { decodeRequest, elementsDecoded, encodeResponse, errorsEncoded } from '.
 import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
 import type { ClusterShares } from '../cluster-shares.ts';
 import type { GatewayContext } from '../context.ts';
+import type { Durations } from '../durations.ts';
+import type { TurnTime } from '../turn-time.ts';
 import type { Advertised } from './advertised.ts';
 import type { DebtQueue } from './debt-queue.ts';
 import { type Refusal, refusalOf } from './failures.ts';
@@ -47,6 +49,9 @@ export interface Door {
    */
   readonly manySizes: Lanes;
   readonly debtQueue: DebtQueue;
+  readonly turn: TurnTime;
+  /** Of the APIs that were asked. */
+  readonly durations: Map<ApiKey, Durations>;
 }
 
 /** One request under way, before or after authentication. */

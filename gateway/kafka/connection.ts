@@ -200,23 +200,23 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
   }
 
   received(frame: Buffer): void {
-    this.#activeAtMs = this.door.context.clock.monotonicMs();
-    this.#inOrder.add(frame, besideOf(this.login, frame));
+    this.#activeAtMs = this.door.turn.nowMs();
+    this.#inOrder.add(frame, this.#activeAtMs, besideOf(this.login, frame));
   }
 
   // --- Pipelined ---
 
-  start(frame: Buffer, answer: Answer): void {
+  start(frame: Buffer, receivedMs: number, answer: Answer): void {
     // Before the login nobody is known whose share it could use.
     if (this.#clusterId === '') {
-      this.#begin(frame, answer);
+      this.#begin(frame, receivedMs, answer);
       return;
     }
     this.#awaitsTurn = true;
     let isLater = false;
     this.door.context.turns.begin(this.#clusterId, () => {
       this.#awaitsTurn = false;
-      this.#begin(frame, answer);
+      this.#begin(frame, receivedMs, answer);
       // In a turn of its own: the next request is work of its own.
       if (isLater) this.door.context.clock.endOfTurn(() => this.#update());
     });
@@ -224,11 +224,11 @@ export class KafkaConnection implements Caller, FrameTaker, Pipelined, LoginEven
     if (this.#awaitsTurn) this.#update();
   }
 
-  #begin(frame: Buffer, answer: Answer): void {
+  #begin(frame: Buffer, receivedMs: number, answer: Answer): void {
     if (this.#closed || this.login.session.state === 'closing') return;
     let result: Promise<Dispatched> | Dispatched;
     try {
-      result = dispatch(this, frame);
+      result = dispatch(this, frame, receivedMs);
     } catch (error) {
       this.#fail(error);
       return;

@@ -3,7 +3,7 @@
  * API. Throws (or rejects with) a Failure when the connection cannot continue: bytes that are not a request, unserved
  * versions, requests before authentication. Everything else is answered in the API's own form.
  */
-import { apiKey as keys } from '../../engine/protocol/apis.ts';
+import { type ApiKey, apiByKey, apiKey as keys } from '../../engine/protocol/apis.ts';
 import type { Cancellation } from '../../engine/kernel/cancellation.ts';
 import { Failure } from '../../engine/kernel/failure.ts';
 import type { SharedFrame } from '../../engine/kernel/frame-pool.ts';
@@ -12,6 +12,7 @@ import { decodeRequestHeader, encodeResponse, type RequestHeader } from '../../e
 import { UnsupportedVersion } from '../../engine/protocol/unsupported-version.ts';
 import { isServed, servedVersions } from '../../engine/protocol/versions.ts';
 import type { Principal, Verdict } from '../../tenancy/tenancy.ts';
+import type { Durations } from '../durations.ts';
 import { longer, noDelay } from '../operations/admit.ts';
 import type { Call, Door, KafkaApi, OpenCall, Served } from './api.ts';
 import { apis } from './apis.ts';
@@ -52,7 +53,8 @@ export function besideOf(login: Login, frame: Buffer): Beside {
   return apis.get(frame.readInt16BE(0))?.beside ?? 'alone';
 }
 
-export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | Dispatched {
+/** `receivedMs`: when the frame was complete, on the monotonic clock. */
+export function dispatch(caller: Caller, frame: Buffer, receivedMs: number): Promise<Dispatched> | Dispatched {
   const { login } = caller;
   if (login.session.state === 'raw-token') {
     const parts = rawToken(login, frame);
@@ -62,7 +64,7 @@ export function dispatch(caller: Caller, frame: Buffer): Promise<Dispatched> | D
   const header = decodeRequestHeader(frame);
   const served = apis.get(header.apiKey);
   if (!served || !isServed(header.apiKey, header.apiVersion)) return { parts: unserved(header), ...atOnce };
-  const call = new RequestCall(caller, header, frame.length);
+  const call = new RequestCall(caller, header, frame.length, receivedMs);
   const result = serve(caller, served, call, header, frame);
   if (!(result instanceof Promise)) return call.answered(result);
   return result.then((parts) => call.answered(parts));
@@ -137,11 +139,13 @@ class RequestCall implements Call, OpenCall {
   readonly clientHost: string;
   readonly requestBytes: number;
   readonly #caller: Caller;
+  readonly #apiKey: ApiKey;
+  readonly #receivedMs: number;
   #verdict = noDelay;
   frameIsFree = false;
   answerFrames: readonly SharedFrame[] | undefined;
 
-  constructor(caller: Caller, header: RequestHeader, requestBytes: number) {
+  constructor(caller: Caller, header: RequestHeader, requestBytes: number, receivedMs: number) {
     this.door = caller.door;
     this.login = caller.login;
     this.version = header.apiVersion;
@@ -149,6 +153,8 @@ class RequestCall implements Call, OpenCall {
     this.clientHost = caller.clientHost;
     this.requestBytes = requestBytes;
     this.#caller = caller;
+    this.#apiKey = header.apiKey as ApiKey;
+    this.#receivedMs = receivedMs;
   }
 
   // Getters: the connection creates these on first use.
@@ -186,7 +192,8 @@ class RequestCall implements Call, OpenCall {
   }
 
   answered(parts: Served): Dispatched {
-    const { frameIsFree, answerFrames } = this;
+    const { frameIsFree, answerFrames, door } = this;
+    durationsOf(door, this.#apiKey).record(door.turn.nowMs() - this.#receivedMs);
     return { parts, verdict: this.#verdict, frameIsFree, answerFrames };
   }
 
@@ -206,4 +213,11 @@ class RequestCall implements Call, OpenCall {
     const { throttleMsMax } = this.door.settings;
     this.#verdict = longest.delayMs > throttleMsMax ? { ...longest, delayMs: throttleMsMax } : longest;
   }
+}
+
+/** Looking for the API's name each time would cost more than recording. */
+function durationsOf({ durations, context }: Door, key: ApiKey): Durations {
+  let known = durations.get(key);
+  if (!known) durations.set(key, (known = context.traffic.durations('kafka', apiByKey.get(key)!.name)));
+  return known;
 }

@@ -24,7 +24,7 @@ function queue(): {
   const sent: number[] = [];
   const besides = new Map<number, Beside>();
   const inOrder = new InOrder(limits, {
-    start(frame, answer) {
+    start(frame, _receivedMs, answer) {
       const id = frame.readInt32BE(0);
       started.push(id);
       running.push({ id, beside: besides.get(id)!, answer });
@@ -65,7 +65,7 @@ describe('InOrder', () => {
         for (const each of steps) {
           if ('add' in each) {
             besides.set(next, each.add);
-            inOrder.add(frameOf(next++, each.bytes), each.add);
+            inOrder.add(frameOf(next++, each.bytes), 0, each.add);
           } else if (running.length > 0) finish(each.finish % running.length);
           check();
         }
@@ -82,7 +82,7 @@ describe('InOrder', () => {
     const { inOrder, started, besides } = queue();
     inOrder.hold(true);
     besides.set(0, 'free');
-    inOrder.add(frameOf(0), 'free');
+    inOrder.add(frameOf(0), 0, 'free');
     expect(started).toEqual([]);
     expect(inOrder.isFull()).toBe(true);
     inOrder.hold(false);
@@ -93,12 +93,12 @@ describe('InOrder', () => {
   it('starts thousands of requests that are answered at once, one after the other', () => {
     const sent: number[] = [];
     const inOrder = new InOrder(limits, {
-      start: (frame, answer) => answer([frame]),
+      start: (frame, _receivedMs, answer) => answer([frame]),
       send: ([part]) => void sent.push(Buffer.from(part!).readInt32BE(0)),
     });
     const ids = Array.from({ length: 5_000 }, (_, id) => id);
     inOrder.hold(true);
-    for (const id of ids) inOrder.add(frameOf(id), 'alone');
+    for (const id of ids) inOrder.add(frameOf(id), 0, 'alone');
     inOrder.hold(false);
     expect(sent).toEqual(ids);
     expect(inOrder.isEmpty()).toBe(true);
@@ -108,7 +108,7 @@ describe('InOrder', () => {
     const { inOrder, running, sent, besides } = queue();
     for (const id of [0, 1]) {
       besides.set(id, 'free');
-      inOrder.add(frameOf(id), 'free');
+      inOrder.add(frameOf(id), 0, 'free');
     }
     running[1]!.answer([frameOf(1)]);
     expect(sent).toEqual([]);

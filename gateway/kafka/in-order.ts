@@ -11,6 +11,7 @@ export type Beside = 'free' | 'fetch' | 'alone';
 
 export interface Waiting {
   readonly frame: Buffer;
+  readonly receivedMs: number;
   readonly beside: Beside;
 }
 
@@ -34,7 +35,7 @@ export type Answer = (parts: readonly Uint8Array[] | undefined, sent?: () => voi
 /** The owner of the ordered requests: a connection. */
 export interface Pipelined {
   /** Called in request order; must call `answer` once, now or later. */
-  start(frame: Buffer, answer: Answer): void;
+  start(frame: Buffer, receivedMs: number, answer: Answer): void;
   /** Called in the same order. */
   send(parts: readonly Uint8Array[], sent: (() => void) | undefined): void;
 }
@@ -56,8 +57,9 @@ export class InOrder {
     this.#owner = owner;
   }
 
-  add(frame: Buffer, beside: Beside): void {
-    this.#waiting.push({ frame, beside });
+  /** `receivedMs` is handed on. */
+  add(frame: Buffer, receivedMs: number, beside: Beside): void {
+    this.#waiting.push({ frame, receivedMs, beside });
     this.#startReady();
   }
 
@@ -103,13 +105,13 @@ export class InOrder {
     return this.#slots.length < requestsInFlightMax && this.#bytes + bytes < requestBytesInFlightMax;
   }
 
-  #begin({ frame, beside }: Waiting): void {
+  #begin({ frame, receivedMs, beside }: Waiting): void {
     const slot: Slot = { beside, bytes: frame.length, parts: undefined, sent: undefined, done: false };
     this.#slots.push(slot);
     this.#bytes += slot.bytes;
     if (beside === 'fetch') this.#fetches++;
     if (beside === 'alone') this.#alone++;
-    this.#owner.start(frame, (parts, sent) => {
+    this.#owner.start(frame, receivedMs, (parts, sent) => {
       if (slot.done) return;
       slot.done = true;
       slot.parts = parts;

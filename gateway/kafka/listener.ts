@@ -19,6 +19,7 @@ import { largeAnswersMax } from '../several-turns.ts';
 import { followPair, type TlsSource } from '../tls-files.ts';
 import { Advertised } from './advertised.ts';
 import type { Door } from './api.ts';
+import { TurnTime } from '../turn-time.ts';
 import { DebtQueue } from './debt-queue.ts';
 import { type ConnectionEvents, KafkaConnection } from './connection.ts';
 import { GroupCounts } from './group-counts.ts';
@@ -94,6 +95,8 @@ export async function startKafkaDoor(options: KafkaDoorOptions): Promise<KafkaDo
     largeAnswers: new Lanes(largeAnswersMax),
     manySizes: new Lanes(largeAnswersMax),
     debtQueue: new DebtQueue(context),
+    turn: new TurnTime(context.clock),
+    durations: new Map(),
   });
   return {
     port,

@@ -7,6 +7,7 @@ import { type Failure, InvalidRequest, Overloaded, ShuttingDown } from '../../en
 import { recordCount } from '../../engine/records/batch.ts';
 import { NotFound } from '../../tenancy/failures.ts';
 import type { Principal } from '../../tenancy/tenancy.ts';
+import type { Durations } from '../durations.ts';
 import { noPartitionText } from '../failures.ts';
 import { kafkaProblem } from '../http/failures.ts';
 import { countFailed, outcomeJson } from '../http/produce-replies.ts';
@@ -32,6 +33,7 @@ export class ProduceLane {
   readonly #parts: SessionParts;
   readonly #principal: Principal;
   readonly #holder: LaneHolder;
+  readonly #durations: Durations;
   #underWay = 0;
   #bytesUnderWay = 0;
   /** Set while a topic is being created: commands that arrive meanwhile queue behind it. */
@@ -41,6 +43,7 @@ export class ProduceLane {
     this.#parts = parts;
     this.#principal = principal;
     this.#holder = holder;
+    this.#durations = parts.context.traffic.durations('websocket', 'produce');
   }
 
   get underWay(): number {
@@ -64,7 +67,8 @@ export class ProduceLane {
   /** As `take`, for records that were read already. They may be views of the message. */
   store(topic: string, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
     this.#enter(bytes);
-    this.#withTopic(topic, id, bytes, (entry) => this.#produce(entry, records, id, bytes));
+    const receivedMs = this.#parts.turn.nowMs();
+    this.#withTopic(topic, id, bytes, (entry) => this.#produce(entry, records, id, bytes, receivedMs));
   }
 
   /** `refusal`: why nothing is stored. */
@@ -79,7 +83,9 @@ export class ProduceLane {
       admitRequest(this.#parts.context, this.#principal);
       refuseLongWait(this.#parts.context, this.#principal.clusterId);
       this.#enter(data.length);
-      this.#withTopic(frame.topic, id, data.length, (topic) => this.#append(topic, frame, batches, data.length));
+      const receivedMs = this.#parts.turn.nowMs();
+      const append = (topic: TopicEntry): void => this.#append(topic, frame, batches, data.length, receivedMs);
+      this.#withTopic(frame.topic, id, data.length, append);
     } catch (error) {
       this.#holder.failed(error, id);
     }
@@ -138,10 +144,17 @@ export class ProduceLane {
     this.#making = making;
   }
 
-  #produce(topic: TopicEntry, records: readonly ProduceRecord[], id: CommandId | undefined, bytes: number): void {
-    const { producer } = this.#parts;
+  #produce(
+    topic: TopicEntry,
+    records: readonly ProduceRecord[],
+    id: CommandId | undefined,
+    bytes: number,
+    receivedMs: number,
+  ): void {
+    const { producer, turn } = this.#parts;
     const done = (outcomes: readonly ProduceOutcome[]): void => {
       this.#leave(bytes);
+      this.#durations.record(turn.nowMs() - receivedMs);
       countFailed(this.#parts.context, 'websocket', outcomes);
       if (id !== undefined) this.#holder.answer(outcomesEvent(id, outcomes));
     };
@@ -149,8 +162,8 @@ export class ProduceLane {
     else producer.produce(this.#principal, topic, records, done);
   }
 
-  #append(topic: TopicEntry, frame: ProduceFrame, batches: readonly Buffer[], bytes: number): void {
-    const { context } = this.#parts;
+  #append(topic: TopicEntry, frame: ProduceFrame, batches: readonly Buffer[], bytes: number, receivedMs: number): void {
+    const { context, turn } = this.#parts;
     if (frame.partition >= topic.partitions.length) {
       throw new InvalidRequest('partition', noPartitionText(frame.partition, topic));
     }
@@ -167,6 +180,7 @@ export class ProduceLane {
         countFailed(context, 'websocket', results);
         const answer = (): void => {
           this.#leave(bytes);
+          this.#durations.record(turn.nowMs() - receivedMs);
           this.#holder.answer(resultsEvent(frame, batches, results));
         };
         const waitMs = heldBackMs(context, this.#principal.clusterId, longest, quotaWaitMsMax);

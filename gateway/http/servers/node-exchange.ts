@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../engine/kernel/clock.ts';
+import type { TurnTime } from '../../turn-time.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from '../body-memory.ts';
@@ -24,6 +25,7 @@ export interface NodeServing {
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
   readonly clock: Clock;
+  readonly turn: TurnTime;
   /** Sockets where the end of a request is unknown: whatever node:http goes on to read there belongs to no request. */
   readonly doubtful: WeakSet<Duplex>;
 }
@@ -52,6 +54,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   readonly #response: ServerResponse;
   readonly #serving: NodeServing;
   readonly #match: RouteMatch;
+  readonly #receivedMs: number;
   #state: State = 'open';
   #onAborted: (() => void) | undefined;
   #inHandler = true;
@@ -76,6 +79,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#response = response;
     this.#serving = serving;
     this.#match = match;
+    this.#receivedMs = serving.turn.nowMs();
     response.sendDate = false;
     // A reset shows as an error on either side; what matters is 'close' without a finished reply.
     request.on('error', () => {});
@@ -245,7 +249,7 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     assertHeaders(headers);
-    this.#serving.doors.replied?.(status);
+    this.#replied(status);
     this.#state = 'done';
     this.#reader = undefined;
     this.#kept?.giveAll();
@@ -284,10 +288,15 @@ export class NodeExchange extends RequestSnapshot implements HttpExchange {
     this.#request.resume();
   }
 
+  #replied(status: number): void {
+    const { doors, turn } = this.#serving;
+    doors.replied?.(status, this.#match.route, turn.nowMs() - this.#receivedMs);
+  }
+
   startStream(status: number, headers: HeaderList): ReplyStream {
     if (this.#state !== 'open') return deadStream;
     assertHeaders(headers);
-    this.#serving.doors.replied?.(status);
+    this.#replied(status);
     const response = this.#response;
     if (this.#serving.closing) response.shouldKeepAlive = false;
     const flat: string[] = [];

@@ -6,6 +6,7 @@ import { assert } from '../../../engine/kernel/assert.ts';
 import type { HttpHandler, Route } from './server.ts';
 
 export interface RouteMatch {
+  readonly route: Route | undefined;
   readonly handler: HttpHandler | undefined;
   readonly names: readonly string[];
   /** Still percent-encoded. */
@@ -15,7 +16,7 @@ export interface RouteMatch {
 }
 
 interface Target {
-  readonly handler: HttpHandler;
+  readonly route: Route;
   readonly names: readonly string[];
 }
 
@@ -28,7 +29,7 @@ interface Node {
 }
 
 const none: readonly string[] = [];
-const unmatched: RouteMatch = { handler: undefined, names: none, values: none, allowedMethods: none };
+const unmatched: RouteMatch = { route: undefined, handler: undefined, names: none, values: none, allowedMethods: none };
 const parameterSegment = /^\{([A-Za-z_]+)\}(:[A-Za-z-]+)?$/;
 
 function emptyNode(): Node {
@@ -49,15 +50,16 @@ export class RouteTable {
   #recent = new Map<string, Recent>();
   /** The latest match: comparing two strings is faster than hashing one. */
   #last: Recent | undefined;
-  readonly #lastResort = new Map<string, HttpHandler>();
+  readonly #lastResort = new Map<string, Route>();
 
   constructor(routes: readonly Route[]) {
     for (const route of routes) this.#add(route);
   }
 
-  #add({ method, pattern, handler }: Route): void {
+  #add(route: Route): void {
+    const { method, pattern } = route;
     if (pattern === '*') {
-      this.#lastResort.set(method, handler);
+      this.#lastResort.set(method, route);
       return;
     }
     assert(pattern.startsWith('/'), `route pattern ${pattern} must start with a slash`);
@@ -68,7 +70,7 @@ export class RouteTable {
       if (segment === '*' && index === segments.length - 1) {
         names.push('*');
         assert(!node.rest.has(method), `route ${method} ${pattern} is given twice`);
-        node.rest.set(method, { handler, names });
+        node.rest.set(method, { route, names });
         return;
       }
       const parameter = parameterSegment.exec(segment);
@@ -77,7 +79,7 @@ export class RouteTable {
       node = parameter ? parameterChild(node, parameter[2] ?? '') : literalChild(node, segment);
     }
     assert(!node.targets.has(method), `route ${method} ${pattern} is given twice`);
-    node.targets.set(method, { handler, names });
+    node.targets.set(method, { route, names });
   }
 
   /** `path` as sent, percent-encoded, starting with a slash (or '*'). */
@@ -100,11 +102,24 @@ export class RouteTable {
     const found = walk(this.#root, path, 1, values);
     if (found) {
       const target = pick(found, method);
-      if (target) return { handler: target.handler, names: target.names, values, allowedMethods: none };
+      if (target)
+        return {
+          route: target.route,
+          handler: target.route.handler,
+          names: target.names,
+          values,
+          allowedMethods: none,
+        };
     }
     const lastResort = this.#lastResort.get(method);
     if (lastResort)
-      return { handler: lastResort, names: none, values: none, allowedMethods: found ? allowed(found) : none };
+      return {
+        route: lastResort,
+        handler: lastResort.handler,
+        names: none,
+        values: none,
+        allowedMethods: found ? allowed(found) : none,
+      };
     return found ? { ...unmatched, allowedMethods: allowed(found) } : unmatched;
   }
 }

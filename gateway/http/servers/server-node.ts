@@ -3,6 +3,7 @@ import { type IncomingMessage, type RequestListener, type Server, createServer }
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../engine/kernel/clock.ts';
+import { TurnTime } from '../../turn-time.ts';
 import { followPair } from '../../tls-files.ts';
 import { runHandler } from './dispatch.ts';
 import { NodeExchange, type NodeServing, splitTarget } from './node-exchange.ts';
@@ -22,7 +23,14 @@ export class NodeServer implements DataServer {
   readonly #websockets: NodeWebSockets | undefined;
 
   constructor(settings: ServerSettings, doors: ServerDoors, clock: Clock) {
-    const serving: NodeServing = { doors, settings, closing: false, clock, doubtful: new WeakSet() };
+    const serving: NodeServing = {
+      doors,
+      settings,
+      closing: false,
+      clock,
+      turn: new TurnTime(clock),
+      doubtful: new WeakSet(),
+    };
     this.#serving = serving;
     this.#isTls = settings.tls !== undefined;
     const table = new RouteTable(doors.routes);

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { assert } from '../../../engine/kernel/assert.ts';
 import type { Clock } from '../../../engine/kernel/clock.ts';
+import { TurnTime } from '../../turn-time.ts';
 import type { Room } from '../../connection-room.ts';
 import type { TlsSource } from '../../tls-files.ts';
 import { runHandler, statusLine } from './dispatch.ts';
@@ -55,7 +56,7 @@ export class UwsServer implements DataServer {
       'websocketIdleMs must be 8 s to 960 s and a multiple of 4 s',
     );
     this.#uws = uws;
-    this.#serving = { doors, settings, closing: false, clock };
+    this.#serving = { doors, settings, closing: false, clock, turn: new TurnTime(clock) };
     const table = new RouteTable(doors.routes);
     this.#makeApp = () => this.#route(newApp(uws, tls), table);
     this.#app = this.#makeApp();

@@ -136,8 +136,8 @@ export interface ServerDoors {
    * known yet; uWebSockets.js cannot tell its connections apart and closes the new one. Absent: no limit.
    */
   readonly entrance?: Entrance;
-  /** A reply begins. */
-  readonly replied?: (status: number) => void;
+  /** A reply begins, `tookMs` after the head of its request was there; no route: the path is unknown. */
+  readonly replied?: (status: number, route: Route | undefined, tookMs: number) => void;
   /** Absent: upgrade requests are ordinary GETs. */
   readonly upgrade?: (request: UpgradeRequest) => UpgradeAnswer | Promise<UpgradeAnswer>;
 }

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../../engine/kernel/clock.ts';
 import type { Failure } from '../../../engine/kernel/failure.ts';
+import type { TurnTime } from '../../turn-time.ts';
 import { BodyCollector, ownBytes } from './body-collector.ts';
 import { HeldBody } from '../body-memory.ts';
 import { assertHeaders, guarded, guardedBody, guardedRefusal, isBodiless, statusLine } from './dispatch.ts';
@@ -30,6 +31,7 @@ export interface UwsServing {
   /** True once the server stops: connections close after their reply. */
   closing: boolean;
   readonly clock: Clock;
+  readonly turn: TurnTime;
 }
 
 type PieceReader = (piece: Uint8Array, isLast: boolean) => void;
@@ -59,6 +61,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   readonly #response: UwsResponse;
   readonly #serving: UwsServing;
   readonly #match: RouteMatch;
+  readonly #receivedMs: number;
   #state: State = 'open';
   #onAborted: (() => void) | undefined;
   #address: string | undefined;
@@ -94,6 +97,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     this.#response = response;
     this.#serving = serving;
     this.#match = match;
+    this.#receivedMs = serving.turn.nowMs();
     this.#bodyComplete = this.declaredBytes === 0;
     response.onAborted(() => this.#abort());
   }
@@ -292,7 +296,7 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
   reply(status: number, headers: HeaderList, body?: string | Uint8Array): void {
     if (this.#state !== 'open') return;
     assertHeadersOnce(headers);
-    this.#serving.doors.replied?.(status);
+    this.#replied(status);
     this.#backlog = noBacklog;
     this.#kept?.giveAll();
     if (this.#isHopeless) {
@@ -371,10 +375,15 @@ export class UwsExchange extends RequestSnapshot implements HttpExchange {
     sendReply(this.#response, status, headers, body, close, this.method === 'HEAD');
   }
 
+  #replied(status: number): void {
+    const { doors, turn } = this.#serving;
+    doors.replied?.(status, this.#match.route, turn.nowMs() - this.#receivedMs);
+  }
+
   startStream(status: number, headers: HeaderList): ReplyStream {
     if (this.#state !== 'open') return deadStream;
     assertHeaders(headers);
-    this.#serving.doors.replied?.(status);
+    this.#replied(status);
     if (this.method === 'HEAD' || isBodiless(status)) {
       this.#resume();
       this.#kept?.giveAll();
