@@ -4,10 +4,10 @@
  * own, as Prometheus expects: sums over gateways count nothing twice, and a crash does not make one fall a little, which
  * would read as a reset and count everything again. The control plane shows the totals of a cluster's life.
  */
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Registry } from 'prom-client';
 import type { ClusterView, Usage } from '../../tenancy/tenancy.ts';
 import { ClusterLabels } from './cluster-labels.ts';
-import { gauge } from './collected.ts';
+import { counter, gauge, type Labels } from './collected.ts';
 import { doorMetrics } from './door-metrics.ts';
 import { openMetricsText, openMetricsType, prefersOpenMetrics } from './open-metrics.ts';
 import { loopLookIntervalMs, showLateness } from './loop-lag.ts';
@@ -43,23 +43,26 @@ export function createMetrics(admin: AdminContext): Metrics {
       (u: Usage) => u.fetchedRecords,
     ],
   ] as const;
-  const labels = new ClusterLabels(admin.limits.metricsClustersMax);
+  const labels = new ClusterLabels(admin.context.tenancy, admin.limits.metricsClustersMax);
   for (const [name, help, valueOf] of trafficCounters) {
-    clusterCounter(ofClusters, admin, labels, name, help, [], (usage) => [[[], valueOf(usage)]]);
+    clusterCounter(ofClusters, labels, name, help, [], (usage) => [[[], valueOf(usage)]]);
   }
   const throttledHelp = 'Seconds by which requests and reads were held back, by limit. What was refused is not in it.';
-  clusterCounter(ofClusters, admin, labels, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
+  clusterCounter(ofClusters, labels, 'headgate_throttled_seconds_total', throttledHelp, ['quota'], (usage) =>
     Object.entries(usage.throttledMs).map(([quota, ms]) => [[quota], (ms ?? 0) / 1000]),
   );
-  clusterGauges(ofClusters, admin, labels);
+  clusterGauges(ofClusters, labels);
   const survey = new Survey(admin.context, admin.limits);
-  surveyMetrics(ofClusters, survey, labels, admin.context.tenancy);
+  surveyMetrics(ofClusters, survey, labels);
   lateFetches(registry, admin);
   doorMetrics(registry, admin);
   fleetGauges(registry, admin);
   return {
     async scrape(accept, withClusters) {
-      if (withClusters) survey.want();
+      if (withClusters) {
+        survey.want();
+        labels.look();
+      }
       const registries = withClusters ? [registry, ofClusters] : [registry];
       if (!prefersOpenMetrics(accept)) {
         const texts = await Promise.all(registries.map((each) => each.metrics()));
@@ -74,28 +77,20 @@ export function createMetrics(admin: AdminContext): Metrics {
 
 function clusterCounter(
   registry: Registry,
-  { context: { tenancy } }: AdminContext,
   labels: ClusterLabels,
   name: string,
   help: string,
   more: readonly string[],
   samples: (usage: Usage) => readonly (readonly [labels: readonly string[], value: number])[],
 ): void {
-  new Counter({
-    name,
-    help,
-    labelNames: ['cluster', ...more],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [label, usage] of labels.totals(tenancy.clusters(), (clusterId) => tenancy.counted(clusterId))) {
-        for (const [own, value] of samples(usage)) this.labels(label, ...own).inc(value);
-      }
-    },
-  });
+  counter(registry, name, help, ['cluster', ...more], () =>
+    labels
+      .totals()
+      .flatMap(([label, usage]) => samples(usage).map(([own, value]) => [[label, ...own], value] as const)),
+  );
 }
 
-function clusterGauges(registry: Registry, { context: { tenancy } }: AdminContext, labels: ClusterLabels): void {
+function clusterGauges(registry: Registry, labels: ClusterLabels): void {
   const gauges = [
     [
       'headgate_connections',
@@ -106,16 +101,13 @@ function clusterGauges(registry: Registry, { context: { tenancy } }: AdminContex
     ['headgate_cluster_partitions', 'Partitions of a cluster.', (k: ClusterView) => k.usage.partitions],
   ] as const;
   for (const [name, help, valueOf] of gauges) {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['cluster'],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [label, cluster] of labels.of(tenancy.clusters())) this.labels(label).inc(valueOf(cluster));
-      },
-    });
+    const sums = (): [Labels, number][] => {
+      const byLabel = new Map<string, number>();
+      for (const [label, cluster] of labels.clusters())
+        byLabel.set(label, (byLabel.get(label) ?? 0) + valueOf(cluster));
+      return Array.from(byLabel, ([label, sum]) => [{ cluster: label }, sum]);
+    };
+    gauge(registry, name, help, sums, ['cluster']);
   }
 }
 

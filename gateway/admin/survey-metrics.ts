@@ -1,21 +1,15 @@
 /** What the survey knows, as metrics: stored bytes, groups by state, and lag by cluster and by group. */
 import type { Registry } from 'prom-client';
-import type { Tenancy } from '../../tenancy/tenancy.ts';
 import { type ClusterLabels, other } from './cluster-labels.ts';
 import { gauge, type Labels } from './collected.ts';
 import type { Survey } from './survey.ts';
 import { type ClusterFigures, type Lag, together } from './survey-cluster.ts';
 
-export function surveyMetrics(
-  registry: Registry,
-  survey: Survey,
-  labels: ClusterLabels,
-  tenancy: Pick<Tenancy, 'clusters'>,
-): void {
+export function surveyMetrics(registry: Registry, survey: Survey, labels: ClusterLabels): void {
   /** Figures by label; those of 'other' are of several clusters. */
   const byLabel = (): Map<string, ClusterFigures[]> => {
     const known = new Map<string, ClusterFigures[]>();
-    for (const [label, { clusterId }] of labels.of(tenancy.clusters())) {
+    for (const [label, { clusterId }] of labels.clusters()) {
       const figures = survey.of(clusterId);
       const same = known.get(label);
       if (figures && same) same.push(figures);
