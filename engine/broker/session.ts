@@ -14,6 +14,7 @@ import {
   brokerSessionsPk,
   decodeBrokerSession,
   encodeBrokerSession,
+  unknownPid,
 } from '../controller/rows/broker-session.ts';
 import { brokerLeaseKey, encodeLease } from '../controller/rows/lease.ts';
 import { assert } from '../kernel/assert.ts';
@@ -213,8 +214,11 @@ class OpenSession implements Session {
     if (this.#fenced) throw new SessionFenced(`session ${this.epoch} of broker ${this.brokerId} is fenced`);
     if (this.#session.state === state) return;
     assert(this.#session.state !== 'closed', 'a closed session has no further state');
+    await this.#put({ ...this.#session, state });
+  }
+
+  async #put(session: BrokerSession): Promise<void> {
     const key = brokerSessionKey(this.brokerId);
-    const session: BrokerSession = { ...this.#session, state };
     const version = this.#version;
     try {
       await transactSurely(this.#options, [{ op: 'put', key, value: encodeBrokerSession(session), if: { version } }]);
@@ -227,6 +231,12 @@ class OpenSession implements Session {
     this.#session = session;
   }
 
+  /** A controller made the row again from our lease: it knows neither our process nor whether we drain. */
+  #putAgain(): void {
+    const put = this.#changing.then(() => (this.#fenced ? undefined : this.#put(this.#session)));
+    this.#changing = put.catch(() => undefined);
+  }
+
   /**
    * Between the commit of our own change and its reply, a guard with the old version is refused although nobody fenced
    * us. The row then names our epoch, in a state that only we write, and its version is the one to continue with.
@@ -236,6 +246,7 @@ class OpenSession implements Session {
     const session = unlessDamaged(current, decodeBrokerSession);
     // Somebody changed the row, and nobody can tell what it says now: a session that goes on might be fenced.
     if (session?.epoch !== this.epoch || (session.state !== 'serving' && session.state !== 'draining')) return false;
+    if (current.version > this.#version && session.pid === unknownPid) this.#putAgain();
     this.#version = Math.max(this.#version, current.version);
     return true;
   }

@@ -38,7 +38,7 @@ import { partitionCounts } from './moves/plan-input.ts';
 import { type ProducerIds, producerIds } from './producer-ids.ts';
 import { Repair } from './moves/repair.ts';
 import { noticedStore } from './row-notices.ts';
-import { brokerSessionsPk } from './rows/broker-session.ts';
+import { brokerSessionsPk, unknownPid } from './rows/broker-session.ts';
 import { controllerLeaseKey } from './rows/lease.ts';
 import { shardCount, shardKey, shardOwner } from './rows/shard.ts';
 import { type ControllerSettings, controllerDefaults, scaleDefaults } from './settings.ts';
@@ -145,7 +145,7 @@ class RunningController implements Controller {
       beginRecovery: options.beginRecovery,
       recover,
       isStopping,
-      isGone: (pid) => options.isGone(pid),
+      isGone: (pid) => pid !== unknownPid && options.isGone(pid),
       ...(options.slotOf ? { slotOf: (brokerId) => options.slotOf!(brokerId) } : {}),
       brokers,
       shards: new ShardTable(persistence, this.controllerId, events, { others }),

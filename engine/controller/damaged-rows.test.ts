@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RowKey } from '../ports.ts';
 import { states, world } from './controller-in-test.suite.ts';
 import { spec, sharedWorld } from './controllers-in-test.suite.ts';
+import { decodeBrokerSession } from './rows/broker-session.ts';
 
 const session: RowKey = { pk: 'BROKER', sk: '2' };
 const lease: RowKey = { pk: 'LEASE', sk: 'broker-2' };
@@ -173,6 +174,26 @@ describe('a damaged row', () => {
 });
 
 describe('a damaged row of one controller among several', () => {
+  it('a session that nobody has in memory is restored while its broker serves, and the broker adopted', async () => {
+    const { clock, store, fleet, join, during } = await sharedWorld();
+    const [first, second] = [await join(), await join()];
+    await clock.advance(3000);
+    for (let i = 0; i < 8; i++) await during(first.controller.createTopic(spec(`c${i}`, 't')));
+    const before = (await store.get(session))!;
+    // All controllers end, and the brokers outlive them.
+    for (const member of [first, second]) member.isAway = true;
+    store.rot(session, before.value.slice(0, 9));
+    const third = await join();
+    await clock.advance(10_000);
+    expect(states(third.controller)).toEqual(['serving', 'serving', 'serving']);
+    expect(decodeBrokerSession((await store.get(session))!)).toEqual(decodeBrokerSession(before));
+    expect(third.controller.events()).toContainEqual(expect.objectContaining({ kind: 'broker-adopted', brokerId: 2 }));
+    expect(fleet.starts).toHaveLength(3);
+    fleet.crash(2);
+    await clock.advance(5000);
+    expect(states(third.controller)).toEqual(['serving', 'serving', 'serving']);
+  });
+
   it('its lease counts for as long as a lease can last, and its shards are taken afterwards', async () => {
     const { clock, store, join, sharesOf } = await sharedWorld();
     const first = await join();

@@ -15,7 +15,7 @@ import { partitionCounts } from './plan-input.ts';
 import type { Repair } from './repair.ts';
 import { brokerSessionKey, decodeBrokerSession } from '../rows/broker-session.ts';
 import { brokerLeaseKey } from '../rows/lease.ts';
-import { type ReadSession, readSession, restoreFenced } from './restore-session.ts';
+import { type ReadSession, readSession, restoreByLease } from './restore-session.ts';
 import { noteDeath, type Remap, Settlement } from './settle.ts';
 
 const servingPollMs = 20;
@@ -133,10 +133,12 @@ export class SlotKeeper {
     const { clock, persistence, events, settings } = this.#context;
     let seen: ObservedLease | undefined;
     let tellAtMs = clock.monotonicMs() + 2 * settings.lease.durationMs;
+    let unreadSinceMs: number | undefined;
     while (!this.#context.isStopping()) {
       const found = await this.#found();
       if (!found) {
-        seen = await this.#restoreByLease(seen);
+        unreadSinceMs ??= clock.monotonicMs();
+        seen = await this.#restoreByLease(seen, unreadSinceMs);
         await sleep(clock, earlierPollMs);
         continue;
       }
@@ -171,14 +173,17 @@ export class SlotKeeper {
     }
   }
 
-  async #restoreByLease(seen: ObservedLease | undefined): Promise<ObservedLease | undefined> {
+  /** A lease that is still renewed after twice its duration belongs to a broker that serves. */
+  async #restoreByLease(seen: ObservedLease | undefined, sinceMs: number): Promise<ObservedLease | undefined> {
     const { clock, persistence } = this.#context;
     const row = await getSurely(persistence, brokerSessionKey(this.#id), storeWaitMsMax);
     const lease = await getSurely(persistence, brokerLeaseKey(this.#id), storeWaitMsMax);
-    const now = observe(seen, lease, clock.monotonicMs());
-    if (!row || (lease && !now?.dead)) return now;
+    const nowMs = clock.monotonicMs();
+    const now = observe(seen, lease, nowMs);
+    const isHeld = now !== undefined && !now.dead;
+    if (!row || (isHeld && nowMs - sinceMs < 2 * now.durationMs)) return now;
     try {
-      await restoreFenced(this.#context, this.#view, row, lease);
+      await restoreByLease(this.#context, this.#view, row, lease, isHeld ? 'serving' : 'fenced');
     } catch (cause) {
       if (!(cause instanceof RowCorrupt)) throw cause;
       this.settlement.failed(cause);

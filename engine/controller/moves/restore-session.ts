@@ -3,7 +3,9 @@
  * row's version, from the first of:
  *
  *   what this controller has read of the same version   it is what the row said
- *   the session's lease, which names its epoch           once the lease is seen to have lapsed: the row then says 'fenced'
+ *   the session's lease, which names its epoch           lapsed: the row then says 'fenced'
+ *                                                        renewed for a while: 'serving', by an unknown process, until
+ *                                                        the broker puts itself in (engine/broker/session.ts)
  *
  * The second may say that a session is still to be recovered which was already closed. Its log is then gone, or holds
  * nothing that is not published.
@@ -18,6 +20,7 @@ import {
   brokerSessionKey,
   decodeBrokerSession,
   encodeBrokerSession,
+  unknownPid,
 } from '../rows/broker-session.ts';
 import { decodeLease } from '../rows/lease.ts';
 
@@ -53,27 +56,32 @@ export async function restoreKnown(
 }
 
 /**
- * For a session of which only the lease is left: fences it, on condition that the lease has not been renewed since it was
+ * For a session of which only the lease is left. 'fenced': on condition that the lease has not been renewed since it was
  * seen to lapse. Throws RowCorrupt when the lease is missing or damaged as well.
  */
-export async function restoreFenced(
+export async function restoreByLease(
   context: ControllerContext,
   view: BrokerView,
   row: Row,
-  lapsed: Row | undefined,
+  leaseRow: Row | undefined,
+  state: 'fenced' | 'serving',
 ): Promise<void> {
-  const lease = lapsed && unlessDamaged(lapsed, decodeLease);
-  if (!lapsed || !lease) {
+  const lease = leaseRow && unlessDamaged(leaseRow, decodeLease);
+  if (!leaseRow || !lease) {
     throw new RowCorrupt(
       row,
       'the session of a broker and its lease are both damaged: restore the metadata store from a backup',
     );
   }
   const { brokerId, zone, volume, address } = view.slot;
-  const session: BrokerSession = { brokerId, epoch: lease.epoch, state: 'fenced', zone, volume, address, pid: 0 };
-  await write(context, view, row, session, [
-    { op: 'check', key: { pk: lapsed.pk, sk: lapsed.sk }, if: { version: lapsed.version } },
-  ]);
+  const pid = unknownPid;
+  const session: BrokerSession = { brokerId, epoch: lease.epoch, state, zone, volume, address, pid };
+  const unrenewed: StoreOp = {
+    op: 'check',
+    key: { pk: leaseRow.pk, sk: leaseRow.sk },
+    if: { version: leaseRow.version },
+  };
+  await write(context, view, row, session, state === 'fenced' ? [unrenewed] : []);
 }
 
 async function write(

@@ -24,8 +24,12 @@ export interface BrokerSession {
   readonly zone: string;
   readonly volume: string;
   readonly address: string;
+  /** unknownPid in a row that a controller made again from the lease. */
   readonly pid: number;
 }
+
+/** Not known to have ended: only the lease tells. */
+export const unknownPid = 0;
 
 export const brokerSessionsPk = 'BROKER';
 
