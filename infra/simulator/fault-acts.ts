@@ -130,7 +130,7 @@ export class FaultActs {
     this.world.fault(`zone ${zone}: ${withPower ? 'power loss' : 'all brokers killed'}`);
     for (const broker of this.supervisor.brokers()) if (broker.slot.zone === zone) this.kill(broker, 'zone');
     if (!withPower) return;
-    for (const slot of slots) if (slot.zone === zone) this.world.disks.of(slot.volume).crash(this.random);
+    for (const slot of slots) if (slot.zone === zone) this.#loseCache(slot.volume);
   }
 
   /** One machine of many: the broker ends, and its volume loses what was not synced. */
@@ -138,14 +138,19 @@ export class FaultActs {
     if (!process.isAlive) return;
     this.world.fault(`${process.name}: power loss`);
     process.end('power loss');
-    this.world.disks.of(slot.volume).crash(this.random);
+    this.#loseCache(slot.volume);
   }
 
   /** The whole machine: every process ends at this moment, and every disk loses what was not synced. */
   power(): void {
     this.world.fault('power loss');
     for (const process of this.world.processes.values()) process.end('power loss');
-    for (const root of this.world.disks.roots()) this.world.disks.of(root).crash(this.random);
+    for (const root of this.world.disks.roots()) this.#loseCache(root);
+  }
+
+  /** Where writes are acknowledged in the page cache, the system goes on, and only processes end. */
+  #loseCache(root: string): void {
+    if (this.world.settings.log.durability === 'fsync') this.world.disks.of(root).crash(this.random);
   }
 
   planned(kind: 'drain' | 'restart', target: number, durationMs: number): void {

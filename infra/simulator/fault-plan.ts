@@ -413,6 +413,25 @@ export const scenarios: Readonly<Record<string, Mix>> = {
   again,
 };
 
+/** Faults that lose what was written and not synced, or need a sync to happen. */
+const losesCache: readonly FaultKind[] = [
+  'power',
+  'zone-power',
+  'new-file-power',
+  'drop-power',
+  'fault-power',
+  'told-power',
+  'repeat-unsynced',
+  'disk-fault',
+  'disk-keeps',
+];
+
+/** Whether every fault of the mix leaves the page cache as it is: processes die, and the machine does not. */
+export function losesNoCache(scenario: string): boolean {
+  const mix = scenarios[scenario];
+  return mix !== undefined && losesCache.every((kind) => mix[kind] === undefined);
+}
+
 export function drawMix(random: Random, scenario: string): Mix {
   if (scenario !== 'mixed') return scenarios[scenario]!;
   const all = Object.values(mixed);

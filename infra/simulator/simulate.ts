@@ -17,7 +17,7 @@ import { drawClaims } from './claimed-times.ts';
 import { Consumer } from './consumer.ts';
 import { Doors } from './doors.ts';
 import { WorldStopped } from './event-loop.ts';
-import { drawFaults, type Fault, type FaultKind } from './fault-plan.ts';
+import { drawFaults, type Fault, type FaultKind, losesNoCache } from './fault-plan.ts';
 import type { TimedEntry } from './history.ts';
 import { Injector } from './inject.ts';
 import { finalConsumer } from './judge-records.ts';
@@ -123,6 +123,8 @@ const manyReleases = { logsPerReleaseMax: 64, releasesInFlightMax: 4 };
 /** Of placements and checks: more than one topic never fits, where several of a shard move. */
 const fewMoveOps = 3;
 const chunkBytesMin = 256;
+/** Worlds that acknowledge before the sync, of mixes in which no machine loses power and no sync fails. */
+const pageCacheOneOf = 6;
 /** Longer than retention takes to run and remove what it finds. */
 const removalMsMax = 3000;
 
@@ -347,6 +349,11 @@ function drawTurns(seed: number): number {
 }
 
 /** Whether a bucket holds the segments; likewise. */
+function drawDurability(seed: number, scenario: string): LogSettings['durability'] {
+  const isDrawn = below(seededRandom(seed ^ 0xd15c), pageCacheOneOf) === 0;
+  return isDrawn && losesNoCache(scenario) ? 'page-cache' : 'fsync';
+}
+
 function drawBucket(seed: number, scenario: string): boolean {
   const oneOf = bucketOneOf[scenario];
   return oneOf !== undefined && below(seededRandom(seed ^ 0xb0c5), oneOf) === 0;
@@ -464,6 +471,7 @@ function drawSettings(seed: number, scenario: string, plant: Plant): WorldSettin
       logsTogetherMax: drawTogether(seed),
       storeRetryTotalMsMax: 4000,
       ...(scenario === 'seldom' ? drawFew(seed) : {}),
+      durability: drawDurability(seed, scenario),
       ...limits.log,
     },
   };
