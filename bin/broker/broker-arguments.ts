@@ -14,7 +14,6 @@ export function brokerArguments(shared: Shared): string[] {
     segments: shared.segments,
     'segments-endpoint': shared.segmentsEndpoint,
     'scrub-mib-per-second': shared.scrubMebibytesPerSecond,
-    brokers: shared.brokers,
   };
   return Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
 }
@@ -37,6 +36,7 @@ export function readBrokerArguments(hasSlot: boolean): Shared & Partial<Pick<Bro
       segments: string,
       'segments-endpoint': string,
       'scrub-mib-per-second': string,
+      // A parent of an earlier version, whose program was replaced under it, still writes it.
       brokers: string,
       ...Object.fromEntries(slotFlags.map((name) => [name, string])),
     },
@@ -54,7 +54,6 @@ export function readBrokerArguments(hasSlot: boolean): Shared & Partial<Pick<Bro
     segments: text('segments'),
     segmentsEndpoint: text('segments-endpoint'),
     scrubMebibytesPerSecond: Number(text('scrub-mib-per-second')),
-    brokers: Number(text('brokers')),
   };
   if (!hasSlot) return shared;
   const [brokerId, zone, volume, address] = slotFlags.map(text) as [string, string, string, string];

@@ -1,5 +1,6 @@
 /** Assembles one embedded broker: its session, its logs, its catalogue and its server, in whichever process it lives. */
 import { startBroker } from '../../engine/broker/broker.ts';
+import { slotsInService } from '../../engine/broker/slots-in-service.ts';
 import { openSession } from '../../engine/broker/session.ts';
 import { noticedStore } from '../../engine/controller/row-notices.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
@@ -30,7 +31,6 @@ export interface BrokerHome {
   readonly disk: Disk;
   readonly segments: SegmentStore;
   /** The settings of the fleet. */
-  readonly slots: number;
   /** 0: only on request. */
   readonly scrubBytesPerSecondMax: number;
   readonly durability: 'fsync' | 'page-cache';
@@ -51,7 +51,7 @@ export interface RunningBroker {
 
 /** Waits until the slot's previous session is closed. Throws SessionBlocked, and what the store throws. */
 export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
-  const { slot, slots, disk, segments, durability, scrubBytesPerSecondMax, network, warn, die } = home;
+  const { slot, disk, segments, durability, scrubBytesPerSecondMax, network, warn, die } = home;
   const store = tellingStore(home);
   const clock = systemClock;
   const random = systemRandom;
@@ -89,7 +89,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     sessionEpoch: session.epoch,
     volume: slot.volume,
     segments,
-    slots,
+    slotsInService: () => slotsInService({ store, clock, random }),
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),

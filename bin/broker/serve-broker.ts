@@ -15,8 +15,6 @@ export interface BrokerProcess extends SegmentsSettings {
   readonly data: string;
   readonly durability: 'fsync' | 'page-cache';
   readonly leaseMs: number;
-  /** The settings of the fleet. */
-  readonly brokers: number;
   readonly scrubMebibytesPerSecond: number;
 }
 
@@ -38,7 +36,6 @@ export async function serveBroker(parts: BrokerProcess): Promise<{ stop(): void 
     slot,
     disk,
     segments,
-    slots: parts.brokers,
     scrubBytesPerSecondMax: scrubBytesPerSecond(parts.scrubMebibytesPerSecond),
     durability,
     leaseMs,

@@ -252,7 +252,6 @@ function brokersHere({
         slot,
         disk: systemDisk,
         segments,
-        slots: settings.brokers,
         scrubBytesPerSecondMax: scrubBytesPerSecond(settings.scrubMebibytesPerSecond),
         durability: settings.durability as 'fsync' | 'page-cache',
         leaseMs: settings.leaseMs,

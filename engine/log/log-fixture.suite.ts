@@ -61,8 +61,8 @@ export class World {
   reach: ((what: 'put' | 'get' | 'remove') => Promise<void>) | undefined;
   /** Files of which the network brought wrong bytes, until they are read again. */
   readonly spoiled = new Set<string>();
-  /** Number of slots of the fleet; undefined: no broker looks after the files of others. */
-  slots: number | undefined;
+  /** Undefined: no broker looks after the files of others. */
+  slotsInService: readonly number[] | undefined;
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
@@ -176,7 +176,7 @@ export class World {
           if (!process.isDead) this.syncedLsn = this.#store?.syncedLsn() ?? 0;
           await sleep(this.clock, 1);
         },
-        ...(this.slots === undefined ? {} : { slots: this.slots }),
+        ...(this.slotsInService && { slotsInService: () => Promise.resolve(this.slotsInService!) }),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         onFatal: (error) => {
           if (!process.isDead) this.fatal.push(error);

@@ -17,8 +17,11 @@ export interface LogStoreOptions {
   readonly volume: string;
   /** Shared by all brokers. */
   readonly segments: SegmentStore;
-  /** How many slots there are. The remaining slots share the scrub of files whose slot no longer exists. Absent: own files only. */
-  readonly slots?: number;
+  /**
+   * The slots whose brokers serve now, in order. They share the scrub and the sweep of the files of all other slots. Absent:
+   * own files only.
+   */
+  slotsInService?(): Promise<readonly number[]>;
   /** Awaited before anything leaves the log because segments have it. Absent: nobody needs to know. */
   readonly beforeDrop?: () => Promise<void>;
   /**

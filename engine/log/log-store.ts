@@ -140,7 +140,7 @@ class SessionLogStore implements LogStore {
     };
     this.#scrub = new Scrub({
       ...this.#context,
-      isMine: (fileId) => this.#looksAfter(slotOf(fileId)),
+      mine: () => this.#filesToLookAfter(),
       verifyLog: () => this.#verifyLog(),
     });
     this.#armRetention();
@@ -482,11 +482,15 @@ class SessionLogStore implements LogStore {
     await write();
   }
 
-  /** Whether this broker scrubs the slot's files: its own, and a share of the files whose slot no longer exists. */
-  #looksAfter(slot: number | undefined): boolean {
-    const { brokerId, slots } = this.#o;
-    if (slot === undefined || slots === undefined || slot <= slots) return slot === brokerId;
-    return (slot % slots) + 1 === brokerId;
+  /** Its own, and a share of those of slots that are not in service. */
+  async #filesToLookAfter(): Promise<(fileId: string) => boolean> {
+    const { brokerId } = this.#o;
+    const inService = (await this.#o.slotsInService?.()) ?? [];
+    return (fileId) => {
+      const slot = slotOf(fileId);
+      if (slot === undefined || slot === brokerId || inService.includes(slot)) return slot === brokerId;
+      return inService[slot % inService.length] === brokerId;
+    };
   }
 
   /** Reads the log as a recovery would. Memory still has what a damaged file lost: a roll-up writes that again and drops the file. */

@@ -424,6 +424,8 @@ const losesCache: readonly FaultKind[] = [
   'repeat-unsynced',
   'disk-fault',
   'disk-keeps',
+  // Where nothing is proven to be on the disk, damage to the log looks like its end (docs/durability.md).
+  'rot',
 ];
 
 /** Whether every fault of the mix leaves the page cache as it is: processes die, and the machine does not. */

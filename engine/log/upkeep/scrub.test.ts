@@ -161,14 +161,14 @@ describe('the scrub', () => {
     expect([other, ...paths].every((path) => world.disk.exists(path))).toBe(true);
   });
 
-  it('divides the files of slots that no longer exist', async () => {
+  it('divides the files of slots that are not in service', async () => {
     const world = new World({ mergeBytesMax: 0 });
     const third = await world.startSession(3);
     await fill(world, await world.open(third), 0, 3);
     await world.run(third.close());
     const [name] = world.disk.list(segmentsDirectory);
     world.disk.flipBit(`${segmentsDirectory}/${name!}`, 9 * 8);
-    world.slots = 2;
+    world.slotsInService = [1, 2];
     const looked: number[] = [];
     for (const brokerId of [1, 2]) {
       const store = await world.startSession(brokerId);

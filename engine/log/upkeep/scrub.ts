@@ -17,11 +17,13 @@ import { isFileUsed, segmentFileKey, segmentFilePk } from '../rows/segment-file.
 import { type Damage, verifyFile } from '../segments/verify-file.ts';
 
 export interface ScrubParts extends RowContext {
-  /** Whether this broker looks after the file. */
-  isMine(fileId: string): boolean;
+  /** Whether this broker looks after a file, as of now. */
+  mine(): Promise<IsMine>;
   /** Checks the session's own write-ahead log and repairs it from memory. Throws DataCorrupt when it was damaged. */
   verifyLog(): Promise<void>;
 }
+
+type IsMine = (fileId: string) => boolean;
 
 /** Files in which readers found damage; beyond this number, files wait for the pass. */
 const suspectsMax = 1000;
@@ -103,9 +105,10 @@ export class Scrub {
   /** Removes files that had no row at two looks, `orphanGraceMs` apart. */
   async removeOrphans(): Promise<void> {
     const { segments } = this.#parts;
+    const isMine = await this.#parts.mine();
     // List the files first: a row is written before its file and removed after it.
-    const files = (await segments.list()).filter((fileId) => this.#parts.isMine(fileId));
-    const rows = new Set((await this.#fileRows()).map(({ sk }) => sk));
+    const files = (await segments.list()).filter(isMine);
+    const rows = new Set((await this.#fileRows(isMine)).map(({ sk }) => sk));
     const orphans = new Set(files.filter((fileId) => !rows.has(fileId)));
     const due = [...orphans].filter((fileId) => this.#orphans.has(fileId));
     this.#orphans = orphans;
@@ -123,7 +126,8 @@ export class Scrub {
   async #pass(): Promise<void> {
     const status = this.#status;
     await this.#quietly(async () => {
-      const live = (await this.#fileRows()).filter(({ value }) => isFileUsed(value));
+      const isMine = await this.#parts.mine();
+      const live = (await this.#fileRows(isMine)).filter(({ value }) => isFileUsed(value));
       status.files = 0;
       status.filesOfPass = live.length;
       this.#judged.clear();
@@ -135,7 +139,7 @@ export class Scrub {
       }
       await this.#lookAtLog();
       await this.#drainSuspects();
-      await this.#forgetGone();
+      await this.#forgetGone(isMine);
       status.passes++;
       status.lastPassEndedAtMs = this.#parts.clock.wallMs();
     });
@@ -225,12 +229,12 @@ export class Scrub {
     await this.#write(ops);
   }
 
-  async #forgetGone(): Promise<void> {
+  async #forgetGone(isMine: IsMine): Promise<void> {
     const rows = await allRows(this.#parts, damagePk, '', '~');
-    const files = new Set((await this.#fileRows()).map(({ sk }) => sk));
+    const files = new Set((await this.#fileRows(isMine)).map(({ sk }) => sk));
     const gone = rows.filter(({ sk, value }) => {
       const { fileId } = decodeDamage(sk, value);
-      return this.#parts.isMine(fileId) && !files.has(fileId);
+      return isMine(fileId) && !files.has(fileId);
     });
     await this.#write(gone.map(({ pk, sk }) => ({ op: 'delete', key: { pk, sk } })));
   }
@@ -243,9 +247,9 @@ export class Scrub {
     }
   }
 
-  async #fileRows(): Promise<{ sk: string; value: string }[]> {
+  async #fileRows(isMine: IsMine): Promise<{ sk: string; value: string }[]> {
     const rows = await allRows(this.#parts, segmentFilePk, 'b', 'b~');
-    return rows.filter(({ sk }) => this.#parts.isMine(sk));
+    return rows.filter(({ sk }) => isMine(sk));
   }
 
   #every(firstMs: number, thenMs: number, work: () => Promise<void>): void {
