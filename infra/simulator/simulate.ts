@@ -116,6 +116,8 @@ const readMsMax = 20_000;
 const rollUpMs = 300;
 /** If bits flip, some partitions stay unavailable; everything that can work does so by then. */
 const rottenMsMax = 2500;
+/** From far away, each answer to the last reader takes longer than what it reads. */
+const farReadsMax = 40;
 const mendedMsMax = 15_000;
 const fewReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 1 };
 const singleReleases = { logsPerReleaseMax: 1, releasesInFlightMax: 4 };
@@ -319,8 +321,9 @@ async function readAll(world: World, doors: Doors, topics: TopicRoom): Promise<v
     );
   const isDone = ({ consumer, partition }: (typeof readers)[number]): boolean =>
     consumer.offsets.get(partition)! >= (consumer.seen.get(partition) ?? Infinity);
-  const { mayCorrupt } = world.settings;
-  await world.loop.run(world.loop.nowMs + (mayCorrupt ? rottenMsMax : readMsMax), () => readers.every(isDone));
+  const { mayCorrupt, farMs } = world.settings;
+  const workMsMax = mayCorrupt ? rottenMsMax + farReadsMax * 2 * farMs : readMsMax;
+  await world.loop.run(world.loop.nowMs + workMsMax, () => readers.every(isDone));
   for (const reader of readers) {
     reader.consumer.isStopped = true;
     if (isDone(reader) || (mayCorrupt && reader.consumer.lastCode !== errorCode.none)) continue;
