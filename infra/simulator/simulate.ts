@@ -116,6 +116,7 @@ const readMsMax = 20_000;
 const rollUpMs = 300;
 /** If bits flip, some partitions stay unavailable; everything that can work does so by then. */
 const rottenMsMax = 2500;
+const askAgainMs = 5000;
 /** From far away, each answer to the last reader takes longer than what it reads. */
 const farReadsMax = 40;
 const mendedMsMax = 15_000;
@@ -230,10 +231,16 @@ async function live(world: World, faults: readonly Fault[]): Promise<void> {
   if (mayCorrupt) await auditRot(world, supervisor);
   else await audit(world, supervisor, topics);
   noteDeaths(history, quietFrom);
-  if (!mayCorrupt && isGood)
-    for (const what of topics.surveyors.flatMap((one) => one.untold())) history.add({ kind: 'stuck', what });
+  if (!mayCorrupt && isGood) await hearSurveyors(world, topics);
   for (const client of [...topics.consumers, ...topics.surveyors]) client.isStopped = true;
   supervisor.isOver = true;
+}
+
+/** Most questions of a surveyor may have come before all was well: it may ask some more. */
+async function hearSurveyors({ loop, history }: World, { surveyors }: TopicRoom): Promise<void> {
+  const untold = (): string[] => surveyors.flatMap((one) => one.untold());
+  if (untold().length > 0) await loop.run(loop.nowMs + askAgainMs, () => untold().length === 0);
+  for (const what of untold()) history.add({ kind: 'stuck', what });
 }
 
 /** What is in flight finds no receiver; nothing of this world may run beside the next one. */
