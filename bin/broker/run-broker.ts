@@ -1,6 +1,6 @@
 /** Assembles one embedded broker: its session, its logs, its catalogue and its server, in whichever process it lives. */
 import { startBroker } from '../../engine/broker/broker.ts';
-import { slotsInService } from '../../engine/broker/slots-in-service.ts';
+import { servedSlots } from '../../engine/broker/served-slots.ts';
 import { openSession } from '../../engine/broker/session.ts';
 import { noticedStore } from '../../engine/controller/row-notices.ts';
 import { installationId } from '../../engine/controller/rows/installation.ts';
@@ -89,7 +89,7 @@ export async function runBroker(home: BrokerHome): Promise<RunningBroker> {
     sessionEpoch: session.epoch,
     volume: slot.volume,
     segments,
-    slotsInService: () => slotsInService({ store, clock, random }),
+    servedSlots: () => servedSlots({ store, clock, random }),
     mayAck: () => session.mayAck(),
     guard: () => session.guard(),
     onFatal: (failure) => die(failure),

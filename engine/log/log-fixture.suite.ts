@@ -62,7 +62,7 @@ export class World {
   /** Files of which the network brought wrong bytes, until they are read again. */
   readonly spoiled = new Set<string>();
   /** Undefined: no broker looks after the files of others. */
-  slotsInService: readonly number[] | undefined;
+  servedSlots: readonly number[] | undefined;
   fatal: Error[] = [];
   sessionEpoch = 0;
   settings: LogSettings;
@@ -176,7 +176,7 @@ export class World {
           if (!process.isDead) this.syncedLsn = this.#store?.syncedLsn() ?? 0;
           await sleep(this.clock, 1);
         },
-        ...(this.slotsInService && { slotsInService: () => Promise.resolve(this.slotsInService!) }),
+        ...(this.servedSlots && { servedSlots: () => Promise.resolve(this.servedSlots!) }),
         guard: (): StoreOp[] => [{ op: 'check', key: sessionRow, if: { version } }],
         onFatal: (error) => {
           if (!process.isDead) this.fatal.push(error);

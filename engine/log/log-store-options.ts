@@ -21,7 +21,7 @@ export interface LogStoreOptions {
    * The slots whose brokers serve now, in order. They share the scrub and the sweep of the files of all other slots. Absent:
    * own files only.
    */
-  slotsInService?(): Promise<readonly number[]>;
+  servedSlots?(): Promise<readonly number[]>;
   /** Awaited before anything leaves the log because segments have it. Absent: nobody needs to know. */
   readonly beforeDrop?: () => Promise<void>;
   /**

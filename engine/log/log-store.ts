@@ -485,11 +485,11 @@ class SessionLogStore implements LogStore {
   /** Its own, and a share of those of slots that are not in service. */
   async #filesToLookAfter(): Promise<(fileId: string) => boolean> {
     const { brokerId } = this.#o;
-    const inService = (await this.#o.slotsInService?.()) ?? [];
+    const served = (await this.#o.servedSlots?.()) ?? [];
     return (fileId) => {
       const slot = slotOf(fileId);
-      if (slot === undefined || slot === brokerId || inService.includes(slot)) return slot === brokerId;
-      return inService[slot % inService.length] === brokerId;
+      if (slot === undefined || slot === brokerId || served.includes(slot)) return slot === brokerId;
+      return served[slot % served.length] === brokerId;
     };
   }
 

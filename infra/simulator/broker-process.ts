@@ -3,7 +3,7 @@
  * and the same ends (fenced, fatal, asked to stop, parent gone).
  */
 import { type Broker, startBroker } from '../../engine/broker/broker.ts';
-import { slotsInService } from '../../engine/broker/slots-in-service.ts';
+import { servedSlots } from '../../engine/broker/served-slots.ts';
 import { openSession, type Session } from '../../engine/broker/session.ts';
 import {
   type BrokerSession,
@@ -101,7 +101,7 @@ export class BrokerProcess {
       sessionEpoch: session.epoch,
       volume: slot.volume,
       segments: this.#world.segments(this.process),
-      slotsInService: () => slotsInService({ store, clock, random }),
+      servedSlots: () => servedSlots({ store, clock, random }),
       mayAck: () => session.mayAck(),
       guard: () => session.guard(),
       beforeEmpty: () => session.noted(),

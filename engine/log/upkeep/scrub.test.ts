@@ -168,7 +168,7 @@ describe('the scrub', () => {
     await world.run(third.close());
     const [name] = world.disk.list(segmentsDirectory);
     world.disk.flipBit(`${segmentsDirectory}/${name!}`, 9 * 8);
-    world.slotsInService = [1, 2];
+    world.servedSlots = [1, 2];
     const looked: number[] = [];
     for (const brokerId of [1, 2]) {
       const store = await world.startSession(brokerId);

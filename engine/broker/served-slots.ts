@@ -5,7 +5,7 @@
 import { readableSessions, brokerSessionsPk } from '../controller/rows/broker-session.ts';
 import { type Persistence, rangeSurely } from '../store-surely.ts';
 
-export async function slotsInService(persistence: Persistence): Promise<readonly number[]> {
+export async function servedSlots(persistence: Persistence): Promise<readonly number[]> {
   const sessions = readableSessions(await rangeSurely(persistence, brokerSessionsPk));
   const served = sessions.filter(({ state }) => state !== 'closed').map(({ brokerId }) => brokerId);
   return served.sort((a, b) => a - b);
