@@ -73,3 +73,23 @@ it('tells why a bucket of segments cannot be used, and is ready as long as broke
   for (const id of [1, 2]) mkdirSync(folder.volume(id));
   expect(await readiness.look()).toEqual({ isReady: true, reasons: ['segments: s3://b cannot be reached'] });
 });
+
+it('says of a broker that cannot be recovered without its bucket that it waits, until the process stops', async () => {
+  const bucket = 'segments: s3://b cannot be reached';
+  const states = ['fenced', 'closed', 'starting'] as const;
+  const brokers = states.map((state, i) => ({ brokerId: i + 1, state })) as unknown as ReturnType<
+    Controller['brokers']
+  >;
+  const fleet = { ready: () => false, brokers: () => brokers };
+  const { folder, readiness } = setUp(0, { fleet, segmentsTrouble: async () => bucket });
+  for (const id of [1, 2, 3]) mkdirSync(folder.volume(id), { recursive: true });
+  const waits = (id: number) =>
+    `broker ${id} waits for the segment store, which must take what its log holds before it starts`;
+  expect(await readiness.look()).toEqual({
+    isReady: false,
+    reasons: [waits(1), waits(2), 'broker 3 is starting', bucket],
+  });
+  readiness.serve(false);
+  const { reasons } = await readiness.look();
+  expect(reasons).toEqual(['broker 1 is fenced', 'broker 2 is closed', 'broker 3 is starting', bucket]);
+});

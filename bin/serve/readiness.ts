@@ -31,6 +31,7 @@ const lookAgeMsMax = 1_000;
 export class Readiness {
   readonly #parts: ReadinessParts;
   #isServing = false;
+  #hasServed = false;
   #last: ShownReadiness = { isReady: false, reasons: [] };
   #looked: { readonly atMs: number; readonly disks: Promise<Disks> } | undefined;
 
@@ -41,6 +42,7 @@ export class Readiness {
   /** The doors are open, or closing. */
   serve(isServing: boolean): void {
     this.#isServing = isServing;
+    this.#hasServed ||= isServing;
   }
 
   /** As of the last check of the disks. */
@@ -54,7 +56,7 @@ export class Readiness {
       this.#looked = { atMs: nowMs, disks: lookAtDisks(this.#parts) };
     }
     const disks = await this.#looked.disks;
-    const reasons = [...this.#brokersAway(), ...disks.reasons];
+    const reasons = [...this.#brokersAway(disks.isBucketAway), ...disks.reasons];
     this.#last = { isReady: this.#serves() && disks.canStore, reasons };
     return this.#last;
   }
@@ -63,16 +65,23 @@ export class Readiness {
     return this.#isServing && this.#parts.fleet.ready();
   }
 
-  #brokersAway(): string[] {
+  #brokersAway(isBucketAway: boolean): string[] {
     if (this.#serves()) return [];
     const away = this.#parts.fleet.brokers().filter(({ state }) => state !== 'serving' && state !== 'draining');
-    const reasons = away.map(({ brokerId, state }) => `broker ${brokerId} is ${state}`);
+    // A closed session needs no bucket and starts within milliseconds, so what is seen here waits for a recovery.
+    const isStopping = this.#hasServed && !this.#isServing;
+    const reasons = away.map(({ brokerId, state }) =>
+      isBucketAway && !isStopping && state !== 'starting'
+        ? `broker ${brokerId} waits for the segment store, which must take what its log holds before it starts`
+        : `broker ${brokerId} is ${state}`,
+    );
     return reasons.length > 0 ? reasons : ['the process is starting or stopping'];
   }
 }
 
 interface Disks {
   readonly canStore: boolean;
+  readonly isBucketAway: boolean;
   readonly reasons: readonly string[];
 }
 
@@ -102,5 +111,5 @@ async function lookAtDisks({
   const isEveryVolume = volumes.length > 0 && volumes.every((each) => each.length > 0);
   // Without its bucket a broker still stores, until its write-ahead log is full.
   const reasons = [...shared, ...(bucket === undefined ? [] : [bucket]), ...volumes.flat()];
-  return { canStore: shared.length === 0 && !isEveryVolume, reasons };
+  return { canStore: shared.length === 0 && !isEveryVolume, isBucketAway: bucket !== undefined, reasons };
 }
