@@ -93,3 +93,14 @@ it('says of a broker that cannot be recovered without its bucket that it waits, 
   const { reasons } = await readiness.look();
   expect(reasons).toEqual(['broker 1 is fenced', 'broker 2 is closed', 'broker 3 is starting', bucket]);
 });
+
+it('is ready beside a broker that is away, and names it', async () => {
+  const brokers = (['serving', 'closed', 'draining', 'starting'] as const).map((state, i) => ({
+    brokerId: i + 1,
+    state,
+  }));
+  const fleet = { ready: () => true, brokers: () => brokers as unknown as ReturnType<Controller['brokers']> };
+  const { folder, readiness } = setUp(0, { fleet });
+  for (const id of [1, 2, 3, 4]) mkdirSync(folder.volume(id), { recursive: true });
+  expect(await readiness.look()).toEqual({ isReady: true, reasons: ['broker 2 is closed'] });
+});

@@ -66,8 +66,11 @@ export class Readiness {
   }
 
   #brokersAway(isBucketAway: boolean): string[] {
-    if (this.#serves()) return [];
-    const away = this.#parts.fleet.brokers().filter(({ state }) => state !== 'serving' && state !== 'draining');
+    const serves = this.#serves();
+    // Beside 'ready' too: the partitions of a broker that cannot be recovered are not served.
+    const away = this.#parts.fleet
+      .brokers()
+      .filter(({ state }) => state === 'fenced' || state === 'closed' || (state === 'starting' && !serves));
     // A closed session needs no bucket and starts within milliseconds, so what is seen here waits for a recovery.
     const isStopping = this.#hasServed && !this.#isServing;
     const reasons = away.map(({ brokerId, state }) =>
@@ -75,7 +78,7 @@ export class Readiness {
         ? `broker ${brokerId} waits for the segment store, which must take what its log holds before it starts`
         : `broker ${brokerId} is ${state}`,
     );
-    return reasons.length > 0 ? reasons : ['the process is starting or stopping'];
+    return reasons.length > 0 || serves ? reasons : ['the process is starting or stopping'];
   }
 }
 
