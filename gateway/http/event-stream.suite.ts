@@ -132,6 +132,21 @@ export function eventStreamSuite(driver: Driver): void {
       expect(text).toContain('event: available\ndata: {"partition":1}\n\n');
     });
 
+    test('a stream over many partitions carries an id with the last record of a batch, behind all of them', async () => {
+      const topic = freshTopic();
+      await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 40 } });
+      const path = `/v1/topics/${topic}/records?from=earliest`;
+      const streams = [await tenant.fetch(path, { headers: accept }), await tenant.fetch(path, { headers: accept })];
+      await fill(topic, 3, 7);
+      for (const stream of streams) {
+        const found = await events(stream, 3);
+        expect(found.map(({ id }) => id === undefined)).toEqual([true, true, false]);
+        const { positions } = decodeCursor(found[2]!['id']!);
+        const ends = Array.from({ length: 40 }, (_, partition) => ({ partition, offset: partition === 7 ? 3 : 0 }));
+        expect(positions).toEqual(ends);
+      }
+    });
+
     test('streams in step share their events, and the ids of each are its own cursors', async () => {
       const topic = freshTopic();
       await tenant.call('POST', '/v1/topics', { json: { name: topic, partitions: 3 } });

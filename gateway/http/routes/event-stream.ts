@@ -146,13 +146,15 @@ class EventStream {
     const perRecord = positions.length <= idPerRecordPartitionsMax;
     const at = positions.findIndex((position) => position.partition === partition);
     const cursor = (): string => cursorText(this.#topic, this.#wholeTopic, positions);
+    // Behind all of the delivery, where the subscription stands already.
+    const last = positions.length > 1 ? cursor() : undefined;
     return {
-      name: positions.length > 1 ? cursor() : this.#wholeTopic ? 'whole topic' : 'one partition',
+      name: last ?? (this.#wholeTopic ? 'whole topic' : 'one partition'),
       before: (output, offset) => {
         if (perRecord || offset === nextOffset - 1) {
           if (perRecord) positions[at] = { partition, offset: offset + 1 };
           output.ascii('id: ');
-          output.ascii(cursor());
+          output.ascii(perRecord ? cursor() : last!);
           output.ascii('\n');
         }
         output.ascii('data: ');
