@@ -5,34 +5,10 @@
  *
  * All metrics of one scrape share one look at the clusters: one at ten thousand takes some 10 to 20 ms.
  */
-import type { ClusterLimits, ClusterView, Tenancy, Usage } from '../../tenancy/tenancy.ts';
+import { addCounted, noCounters } from '../../tenancy/metering/counters.ts';
+import type { ClusterView, Tenancy, Usage } from '../../tenancy/tenancy.ts';
 
 export const other = 'other';
-
-type Totals = { -readonly [K in Exclude<keyof Usage, 'throttledMs'>]: Usage[K] } & {
-  throttledMs: Partial<Record<keyof ClusterLimits, number>>;
-};
-
-function noTotals(): Totals {
-  return {
-    clusterId: other,
-    producedBytes: 0,
-    producedRecords: 0,
-    fetchedBytes: 0,
-    fetchedRecords: 0,
-    throttledMs: {},
-  };
-}
-
-function add(to: Totals, more: Usage): void {
-  to.producedBytes += more.producedBytes;
-  to.producedRecords += more.producedRecords;
-  to.fetchedBytes += more.fetchedBytes;
-  to.fetchedRecords += more.fetchedRecords;
-  for (const [quota, ms] of Object.entries(more.throttledMs) as [keyof ClusterLimits, number][]) {
-    to.throttledMs[quota] = (to.throttledMs[quota] ?? 0) + ms;
-  }
-}
 
 export class ClusterLabels {
   readonly #tenancy: Pick<Tenancy, 'clusters' | 'counted'>;
@@ -42,7 +18,7 @@ export class ClusterLabels {
   #hasOthers = false;
   /** Of each cluster among the others, as it was seen last. */
   readonly #lastOfOthers = new Map<string, Usage>();
-  readonly #deletedOthers = noTotals();
+  readonly #deletedOthers = noCounters();
   #present: readonly (readonly [label: string, cluster: ClusterView])[] = [];
   #totals: readonly (readonly [label: string, counted: Usage])[] = [];
 
@@ -77,10 +53,10 @@ export class ClusterLabels {
   }
 
   #others(): Usage {
-    const others = noTotals();
-    add(others, this.#deletedOthers);
-    for (const counted of this.#lastOfOthers.values()) add(others, counted);
-    return others;
+    const others = noCounters();
+    addCounted(others, this.#deletedOthers);
+    for (const counted of this.#lastOfOthers.values()) addCounted(others, counted);
+    return { clusterId: other, ...others };
   }
 
   #labelOf(clusterId: string): string {
@@ -102,7 +78,7 @@ export class ClusterLabels {
       const last = this.#lastOfOthers.get(clusterId);
       if (!last) continue;
       this.#lastOfOthers.delete(clusterId);
-      add(this.#deletedOthers, last);
+      addCounted(this.#deletedOthers, last);
     }
   }
 }

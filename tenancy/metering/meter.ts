@@ -11,14 +11,7 @@ import { decodeUsage, encodeUsage, type UsageRow, usageKey } from '../rows/usage
 import type { ClusterLimits, Meter, Usage } from '../tenancy.ts';
 import type { WatchedRows } from '../watched-rows.ts';
 import { untilNoConflict } from '../write-rows.ts';
-
-interface Counters {
-  producedBytes: number;
-  producedRecords: number;
-  fetchedBytes: number;
-  fetchedRecords: number;
-  throttledMs: Partial<Record<keyof ClusterLimits, number>>;
-}
+import { addCounted, type Counters, noCounters } from './counters.ts';
 
 interface ClusterCounters {
   /** Counted since the last write. */
@@ -72,18 +65,18 @@ export class UsageMeter implements Meter {
   }
 
   usage(clusterId: string): Usage {
-    const total = zero();
+    const total = noCounters();
     const row = this.#options.rows.get(clusterId);
-    if (row) add(total, row.value);
+    if (row) addCounted(total, row.value);
     const own = this.#clusters.get(clusterId);
     // The feed can deliver our own write before the store has answered it; the row then includes these counters already.
-    if (own?.writing && !(row && row.version >= own.writing.version)) add(total, own.writing.counters);
-    if (own) add(total, own.fresh);
+    if (own?.writing && !(row && row.version >= own.writing.version)) addCounted(total, own.writing.counters);
+    if (own) addCounted(total, own.fresh);
     return { clusterId, ...total };
   }
 
   counted(clusterId: string): Usage {
-    return { clusterId, ...(this.#counted.get(clusterId) ?? zero()) };
+    return { clusterId, ...(this.#counted.get(clusterId) ?? noCounters()) };
   }
 
   /** The cluster is gone. */
@@ -107,8 +100,8 @@ export class UsageMeter implements Meter {
     let counters = this.#clusters.get(clusterId);
     if (!counters) {
       let counted = this.#counted.get(clusterId);
-      if (!counted) this.#counted.set(clusterId, (counted = zero()));
-      this.#clusters.set(clusterId, (counters = { fresh: zero(), writing: undefined, counted }));
+      if (!counted) this.#counted.set(clusterId, (counted = noCounters()));
+      this.#clusters.set(clusterId, (counters = { fresh: noCounters(), writing: undefined, counted }));
     }
     return counters;
   }
@@ -134,13 +127,13 @@ export class UsageMeter implements Meter {
   async #flushCluster(clusterId: string, counters: ClusterCounters): Promise<void> {
     const writing = { counters: counters.fresh, version: Infinity };
     counters.writing = writing;
-    counters.fresh = zero();
+    counters.fresh = noCounters();
     try {
       await untilNoConflict(() => this.#write(clusterId, writing));
     } catch (cause) {
       this.#options.fault(clusterId, cause);
       // It is unknown whether this was written: leaving out an interval is better than billing it twice.
-      if (!(cause instanceof StoreAmbiguous)) add(counters.fresh, writing.counters);
+      if (!(cause instanceof StoreAmbiguous)) addCounted(counters.fresh, writing.counters);
     }
     counters.writing = undefined;
   }
@@ -149,9 +142,9 @@ export class UsageMeter implements Meter {
     const { persistence, rows, storeWaitMsMax } = this.#options;
     const key = usageKey(clusterId);
     const row = await getSurely(persistence, key, storeWaitMsMax);
-    const next = zero();
-    if (row) add(next, decodeUsage(row));
-    add(next, writing.counters);
+    const next = noCounters();
+    if (row) addCounted(next, decodeUsage(row));
+    addCounted(next, writing.counters);
     writing.version = (row?.version ?? 0) + 1;
     const condition = row ? { version: row.version } : ({ absent: true } as const);
     try {
@@ -172,21 +165,7 @@ export class UsageMeter implements Meter {
   }
 }
 
-function zero(): Counters {
-  return { producedBytes: 0, producedRecords: 0, fetchedBytes: 0, fetchedRecords: 0, throttledMs: {} };
-}
-
 function isZero(counters: Counters): boolean {
   const { producedBytes, producedRecords, fetchedBytes, fetchedRecords, throttledMs } = counters;
   return producedBytes + producedRecords + fetchedBytes + fetchedRecords === 0 && Object.keys(throttledMs).length === 0;
-}
-
-function add(to: Counters, more: UsageRow): void {
-  to.producedBytes += more.producedBytes;
-  to.producedRecords += more.producedRecords;
-  to.fetchedBytes += more.fetchedBytes;
-  to.fetchedRecords += more.fetchedRecords;
-  for (const [quota, ms] of Object.entries(more.throttledMs) as [keyof ClusterLimits, number][]) {
-    to.throttledMs[quota] = (to.throttledMs[quota] ?? 0) + ms;
-  }
 }
