@@ -30,7 +30,6 @@ export interface BrokerHome {
   readonly slot: BrokerSlot;
   readonly disk: Disk;
   readonly segments: SegmentStore;
-  /** The settings of the fleet. */
   /** 0: only on request. */
   readonly scrubBytesPerSecondMax: number;
   readonly durability: 'fsync' | 'page-cache';

@@ -188,6 +188,7 @@ describe('a damaged row of one controller among several', () => {
     expect(states(third.controller)).toEqual(['serving', 'serving', 'serving']);
     expect(decodeBrokerSession((await store.get(session))!)).toEqual(decodeBrokerSession(before));
     expect(third.controller.events()).toContainEqual(expect.objectContaining({ kind: 'broker-adopted', brokerId: 2 }));
+    expect(third.controller.events().filter(({ kind }) => kind === 'session-held')).toEqual([]);
     expect(fleet.starts).toHaveLength(3);
     fleet.crash(2);
     await clock.advance(5000);

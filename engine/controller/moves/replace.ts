@@ -132,7 +132,8 @@ export class SlotKeeper {
   async settleLast(remap: Remap): Promise<boolean> {
     const { clock, persistence, events, settings } = this.#context;
     let seen: ObservedLease | undefined;
-    let tellAtMs = clock.monotonicMs() + 2 * settings.lease.durationMs;
+    const heldMsMax = 2 * settings.lease.durationMs;
+    let tellAtMs = clock.monotonicMs() + heldMsMax;
     let unreadSinceMs: number | undefined;
     while (!this.#context.isStopping()) {
       const found = await this.#found();
@@ -140,6 +141,8 @@ export class SlotKeeper {
         unreadSinceMs ??= clock.monotonicMs();
         seen = await this.#restoreByLease(seen, unreadSinceMs);
         await sleep(clock, earlierPollMs);
+        // A broker whose row was made again has yet to put its process in.
+        tellAtMs = clock.monotonicMs() + heldMsMax;
         continue;
       }
       const { row, session } = found;
